@@ -1,0 +1,47 @@
+// A shard-key value in a form that does not depend on how it was written: literal text, text parameter and binary
+// parameter of any accepted type give the same KeyValue. Value type; thread-safe to read.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "config/config.h"
+#include "routing/types.h"
+
+namespace pgweir::routing {
+
+// Session settings under which PostgreSQL would read a literal.
+struct LiteralContext {
+  std::string_view timezone = "UTC";
+  std::string_view datestyle = "ISO, MDY";
+};
+
+// Integers, dates (days since 2000-01-01) and timestamps (microseconds since 2000-01-01, UTC for timestamptz) are
+// int64; bool is 0 or 1; uuid is its 16 bytes, text in the server encoding, bytea its bytes, numeric its canonical
+// decimal text, all in the string. -infinity and infinity are INT64_MIN and INT64_MAX for dates and timestamps.
+struct KeyValue {
+  config::KeyType type = config::KeyType::BigInt;
+  bool null = false;
+  std::variant<std::int64_t, std::string> value;
+  // Order of the type's btree operator family (bytewise for text: only equality of text is meaningful here).
+  std::strong_ordering operator<=>(const KeyValue& other) const;
+  bool operator==(const KeyValue& other) const { return (*this <=> other) == 0; }
+};
+
+enum class KeyError {
+  Undecidable,  // may be valid, but reading it needs the server (time zone names, 'yesterday', ...)
+  Invalid,      // PostgreSQL would raise an error of its own: one shard must run the statement to give it
+  OutOfRange    // a valid number no key of this type can equal (e.g. 3000000000 for int, 1.5 for bigint)
+};
+
+// Reads a literal's text as `type` the way the type's input function does under `context`.
+Result<KeyValue, KeyError> key_from_text(config::KeyType type, std::string_view text, const LiteralContext& context);
+// Reads a value sent in text or binary format with the given PostgreSQL type OID (0 = unknown: read as `type`). A type
+// of the key type's own btree operator family is accepted (int2/int4/int8; date/timestamp/timestamptz only where the
+// comparison does not depend on the session's TimeZone; text/varchar/bpchar/name); others give Undecidable.
+Result<KeyValue, KeyError> key_from_parameter(config::KeyType type, const Parameter& parameter, const LiteralContext& context);
+
+}  // namespace pgweir::routing
