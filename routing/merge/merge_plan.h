@@ -25,6 +25,9 @@ struct MergeAggregate {
   AggregateFunction function = AggregateFunction::Count;
   std::uint16_t first = 0, second = 0;
   std::int32_t visible = -1;
+  // Min, Max: proven at plan time that IF the type is a collatable one (text, varchar, bpchar, name), its collation sorts
+  // bytewise. False and a collatable type at run time: the merger refuses (reason "collation").
+  bool bytewise_text = false;
 };
 
 struct MergeKey {
@@ -32,6 +35,7 @@ struct MergeKey {
   std::uint16_t index = 0;        // hidden column or position in MergePlan::aggregates
   bool descending = false;
   bool nulls_first = false;       // PostgreSQL's default: true for DESC, false for ASC (the planner has resolved it)
+  bool bytewise_text = false;     // as in MergeAggregate: the order of a collatable key type is proven bytewise
 };
 
 struct MergePlan {

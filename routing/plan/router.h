@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "config/config.h"
@@ -56,6 +57,7 @@ struct StatementFacts {
   bool has_now = false;             // now(), current_timestamp and relatives
   std::string name;                 // Prepare/Execute/Deallocate: statement (empty: ALL); Set/Reset/Show: setting; Declare/Fetch: cursor
   unsigned max_parameter = 0;       // highest $n
+  bool creates_temp = false;        // CREATE TEMP TABLE/VIEW/SEQUENCE, SELECT INTO TEMP: `name` is the relation's name
 };
 
 class StatementTemplate;  // private to plan/: facts plus the analysed tree in our own form
@@ -80,6 +82,8 @@ struct RouteContext {
   std::string_view hint_shard, hint_sharding_key, hint_role;  // empty: none. From SET pgweir.*; comments are read by the router
   std::optional<config::Reads> reads; // override of the cluster's (user or session)
   std::int64_t now_microseconds = 0;  // since 2000-01-01 UTC: the value that stands for now() in a scatter
+  // Names of the session's temp relations as stored (folded). They hide tables of the same unqualified name and live at home.
+  std::span<const std::string> temp_tables;
   bool parameters_known = true;       // false: Parse/Describe time, Bind has not come; routes by parameters then give all candidate shards
 };
 
