@@ -18,7 +18,9 @@ enum class AggregateFunction : std::uint8_t { Count, Sum, Min, Max, Avg };
 
 // One merged aggregate. Inputs are hidden columns that hold each shard's partial result:
 //   Count: first = count(...) (int8)           Sum: first = sum(x)            Min, Max: first = min(x) / max(x)
-//   Avg:   first = sum(x), second = count(x)   (sum in the type PostgreSQL's sum gives; avg type from `output_type`)
+//   Avg:   first = sum(x), second = count(x)   (sum in the type PostgreSQL's sum gives: int8 or numeric -> avg numeric,
+//          float8 -> avg float8; for avg(float4) push sum(x::float8), as PostgreSQL's avg adds float4 up in float8)
+// bool_and, every / bool_or are Min / Max over the shards' bool.
 // The result replaces the visible column `visible` (if >= 0; the pushed SQL keeps a column there so that names, positions
 // and types stay) or only serves ordering (visible < 0).
 struct MergeAggregate {
@@ -47,6 +49,9 @@ struct MergePlan {
   };
   Kind kind = Kind::Concat;
   std::uint16_t hidden = 0;
+  // Collation OID of each hidden column (of the catalog; 100 is the database default); 0 or missing: not known, and then a
+  // text, varchar or bpchar key is refused (a bytewise collation is needed to order, a deterministic one to group).
+  std::vector<Oid> hidden_collations;
   std::vector<std::uint16_t> group_by;      // hidden columns
   std::vector<MergeAggregate> aggregates;
   std::vector<MergeKey> order;              // Ordered: how streams are sorted. Group: how the merged groups are sorted
