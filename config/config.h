@@ -26,8 +26,16 @@ struct Endpoint {
 };
 
 enum class TlsMode { Disable, Allow, Prefer, Require, VerifyCa, VerifyFull };
-struct ClientTls { TlsMode mode = TlsMode::Disable; std::string cert, key, ca; bool operator==(const ClientTls&) const = default; };
-struct ServerTls { TlsMode mode = TlsMode::Prefer; std::string ca, cert, key; bool operator==(const ServerTls&) const = default; };
+struct ClientTls {
+  TlsMode mode = TlsMode::Disable;
+  std::string cert, key, ca;
+  bool operator==(const ClientTls&) const = default;
+};
+struct ServerTls {
+  TlsMode mode = TlsMode::Prefer;
+  std::string ca, cert, key;
+  bool operator==(const ServerTls&) const = default;
+};
 
 struct Peer { unsigned node_id = 0; Endpoint address; bool operator==(const Peer&) const = default; };
 
@@ -44,12 +52,20 @@ struct Listen {
   bool operator==(const Listen&) const = default;
 };
 
-struct Admin { std::string database = "pgweir"; std::vector<std::string> users, stats_users; bool operator==(const Admin&) const = default; };
+struct Admin {
+  std::string database = "pgweir";
+  std::vector<std::string> users, stats_users;
+  bool operator==(const Admin&) const = default;
+};
 struct Metrics { std::optional<Endpoint> address; bool operator==(const Metrics&) const = default; };
 
 enum class LogLevel { Debug, Info, Warning, Error };
 enum class LogFormat { Text, Json };
-struct Log { LogLevel level = LogLevel::Info; LogFormat format = LogFormat::Text; bool operator==(const Log&) const = default; };
+struct Log {
+  LogLevel level = LogLevel::Info;
+  LogFormat format = LogFormat::Text;
+  bool operator==(const Log&) const = default;
+};
 
 enum class AuthMethod { Trust, Plain, Md5, ScramSha256, Cert, Hba };
 struct Auth {
@@ -110,6 +126,9 @@ struct Shard {
   bool operator==(const Shard&) const = default;
 };
 
+// The most levels a placement may have (table keys have as many columns).
+inline constexpr std::size_t kMaxPlacementLevels = 8;
+
 // Where a placement level leads: a shard or a further level. Exactly one member is non-empty.
 struct Branch { std::string shard, placement; bool operator==(const Branch&) const = default; };
 
@@ -156,7 +175,11 @@ struct Table {
 };
 
 enum class FunctionReads { None, Shard };
-struct Function { std::string schema, name; FunctionReads reads = FunctionReads::None; bool operator==(const Function&) const = default; };
+struct Function {
+  std::string schema, name;
+  FunctionReads reads = FunctionReads::None;
+  bool operator==(const Function&) const = default;
+};
 
 struct Cluster {
   std::string name, database;
@@ -164,7 +187,12 @@ struct Cluster {
   std::optional<std::string> unlisted;
   std::string catalog_shard;              // whose OIDs clients see; default: home
   Reads reads = Reads::Primary;
-  std::string recovery_user; Secret recovery_password;  // also used for health and catalog; default: the first user with a plain password
+  // Also used for health and catalog; default: the server login of the first user with a plain server password, else of
+  // the first without any. Empty when there is neither.
+  std::string recovery_user;
+  Secret recovery_password;
+  // False: recovery_user is the default above, and prepared transactions are finished by their owner's own login.
+  bool recovery_user_configured = false;
   std::vector<Shard> shards;              // never empty
   std::vector<Placement> placements;
   std::vector<Table> tables;
