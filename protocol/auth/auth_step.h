@@ -24,7 +24,8 @@ struct AuthNeedsKeys {
 // Authenticated. Towards clients: send the bytes (they end with AuthenticationOk). Towards servers: no bytes.
 struct AuthDone {
   std::string bytes;
-  std::optional<ScramKeys> keys;  // usable at servers that hold the same verifier as the user's secret
+  // Towards clients: the user's keys, usable at servers that hold the same verifier as the user's secret.
+  std::optional<ScramKeys> keys;
 };
 
 // Not authenticated; the FSM is finished. Towards clients: send the error with severity FATAL and close.

@@ -1,6 +1,6 @@
-// Messages of the authentication phase: 'R' from servers, 'p' from clients. encode_* return whole frames (type, length, body);
-// decode_* take a body (what follows the length) and return views into it. Errors are 08P01. Pure functions, thread-safe.
-// Source: PostgreSQL documentation, "Message Formats".
+// Messages of the authentication phase: 'R' from servers, 'p' from clients. encode_* return whole frames (type, length,
+// body); decode_* take a body (what follows the length) and return views into it. Errors are 08P01. Pure functions,
+// thread-safe. Source: PostgreSQL documentation, "Message Formats".
 #pragma once
 
 #include <cstddef>
@@ -16,7 +16,8 @@
 
 namespace pgweir::protocol {
 
-// Longest body taken in this phase, both directions (PostgreSQL's PG_MAX_AUTH_TOKEN_LENGTH). Frame readers use it as their cap.
+// Longest body taken in this phase, both directions (PostgreSQL's PG_MAX_AUTH_TOKEN_LENGTH). Frame readers use it as
+// their cap.
 inline constexpr std::size_t kMaxAuthenticationBody = 65535;
 
 enum class AuthenticationType : std::uint32_t {

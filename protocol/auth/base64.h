@@ -8,7 +8,8 @@
 namespace pgweir::protocol {
 
 std::string base64_encode(std::string_view bytes);
-// Strict about alphabet, length and padding (no white space). Unused low bits of the last digit are ignored, as PostgreSQL does.
+// Strict about alphabet, length and padding (no white space). Unused low bits of the last digit are ignored, as
+// PostgreSQL does.
 [[nodiscard]] std::optional<std::string> base64_decode(std::string_view text);
 
 }  // namespace pgweir::protocol

@@ -1,10 +1,11 @@
-// Authenticates one client by one method against one secret. Sans-I/O: the owner sends what start(), on_message() and resume()
-// return, and feeds the bodies of 'p' messages. No clock (the owner keeps client_login_timeout); one thread at a time.
+// Authenticates one client by one method against one secret. Sans-I/O: the owner sends what start(), on_message() and
+// resume() return, and feeds the bodies of 'p' messages. No clock (the owner keeps client_login_timeout); one thread at
+// a time.
 //
-// Never tells an unknown user from a wrong password: with Secret{None} the same messages run to the same error. The time is the
-// same too, provided that plain secrets have a derived verifier (derive them when the configuration is loaded): the first
-// login with a plain secret costs a PBKDF2, which an unknown user never does.
-// A stored hash is never accepted as a password.
+// Never tells an unknown user from a wrong password: with Secret{None} the same messages run to the same error. The
+// time is the same too, provided that plain secrets have a derived verifier (derive them when the configuration is
+// loaded): the first login with a plain secret costs a PBKDF2, which an unknown user never does. A stored hash is never
+// accepted as a password.
 #pragma once
 
 #include <cstdint>
@@ -32,8 +33,8 @@ struct ClientAuthenticatorOptions {
   AuthMethod method = AuthMethod::ScramSha256;
   Secret secret;  // of that user; Secret{} when there is none, or it is not valid (expired, NOLOGIN, ...)
 
-  // For a Plain secret under SCRAM: its verifier from an earlier AuthNeedsKeys (see derived_verifier()), so that it is derived
-  // once per user, not once per login.
+  // For a Plain secret under SCRAM: its verifier from an earlier AuthNeedsKeys (see derived_verifier()), so that it is
+  // derived once per user, not once per login.
   std::optional<ScramVerifier> derived_verifier;
   std::uint32_t iterations = kScramDefaultIterations;  // of plain secrets and unknown users
 
@@ -42,7 +43,7 @@ struct ClientAuthenticatorOptions {
   Sha256Digest process_secret{};  // random bytes, drawn once per process
 
   std::string channel_binding_data;             // tls-server-end-point of our certificate; empty without TLS
-  std::optional<std::string> certificate_name;  // Cert: the name of the verified client certificate (after any user map)
+  std::optional<std::string> certificate_name;  // Cert: name in the verified client certificate (after any user map)
   RandomBytes random = secret_random;
 };
 
@@ -62,7 +63,8 @@ class ClientAuthenticator {
   // After AuthNeedsKeys: what derive_keys() returned.
   [[nodiscard]] AuthStep resume(const std::optional<ScramKeys>& keys);
 
-  // After a resume() for a Plain secret under SCRAM: its verifier, to be cached with the secret and given to later logins.
+  // After a resume() for a Plain secret under SCRAM: its verifier, to be cached with the secret and given to later
+  // logins.
   const std::optional<ScramVerifier>& derived_verifier() const { return options_.derived_verifier; }
 
  private:

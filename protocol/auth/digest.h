@@ -1,5 +1,6 @@
-// The few primitives that authentication needs, over libcrypto. Pure functions, thread-safe. A false or empty result means
-// that libcrypto refused (no such algorithm in this build, out of memory); callers fail the login, they never go on.
+// The few primitives that authentication needs, over libcrypto. Pure functions, thread-safe. A false or empty result
+// means that libcrypto refused (no such algorithm in this build, out of memory); callers fail the login, they never go
+// on.
 #pragma once
 
 #include <array>

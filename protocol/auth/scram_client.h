@@ -1,10 +1,12 @@
 // The client's side of SCRAM-SHA-256 and SCRAM-SHA-256-PLUS (RFC 5802, RFC 7677), as libpq speaks it: towards servers.
 //
-//   Idle --start--> AwaitServerFirst --on_server_first--> AwaitKeys --client_final--> AwaitServerFinal --on_server_final--> Done
+//   Idle --start--> AwaitServerFirst --on_server_first--> AwaitKeys --client_final--> AwaitServerFinal
+//        --on_server_final--> Done
 //
-// Any error: Failed, for good. It needs keys, not a password: the caller derives them (off the I/O thread), has them cached, or
-// got them from a client's proof. The server is not trusted: each length and count is checked before it is used. No I/O, no
-// clock; one thread at a time. Errors: 08P01 for broken messages, 28000 where the server must not be logged in to.
+// Any error: Failed, for good. It needs keys, not a password: the caller derives them (off the I/O thread), has them
+// cached, or got them from a client's proof. The server is not trusted: each length and count is checked before it is
+// used. No I/O, no clock; one thread at a time. Errors: 08P01 for broken messages, 28000 where the server must not be
+// logged in to.
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,5 @@
-// The server's side of SCRAM-SHA-256 and SCRAM-SHA-256-PLUS (RFC 5802, RFC 7677), as PostgreSQL speaks it: towards clients.
+// The server's side of SCRAM-SHA-256 and SCRAM-SHA-256-PLUS (RFC 5802, RFC 7677), as PostgreSQL speaks it: towards
+// clients.
 //
 //   AwaitFirst --on_client_first--> AwaitFinal --on_client_final--> Done        any error: Failed, for good
 //
@@ -60,12 +61,12 @@ class ScramServer {
 // `password authentication failed for user "x"`, 28P01: the same for wrong passwords and unknown users.
 SqlError password_authentication_failed(std::string_view user);
 
-// A verifier for a user that does not exist or has no usable secret: salt as below, keys that nobody knows. Empty when random
-// or libcrypto fails.
+// A verifier for a user that does not exist or has no usable secret: salt as below, keys that nobody knows. Empty when
+// random or libcrypto fails.
 [[nodiscard]] std::optional<ScramVerifier> mock_verifier(const Sha256Digest& process_secret, std::string_view user,
                                                          std::uint32_t iterations, const RandomBytes& random);
-// 16 bytes, the same for the same user as long as the process secret lives. Also used for plain secrets, whose users must not
-// look different from unknown ones.
+// 16 bytes, the same for the same user as long as the process secret lives. Also used for plain secrets, whose users
+// must not look different from unknown ones.
 [[nodiscard]] std::optional<std::string> process_salt(const Sha256Digest& process_secret, std::string_view user);
 
 }  // namespace pgweir::protocol

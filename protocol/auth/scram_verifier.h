@@ -20,8 +20,8 @@ inline constexpr std::size_t kScramMaxSaltBytes = 1024;    // ours; salts of 1 t
 inline constexpr std::string_view kScramSha256 = "SCRAM-SHA-256";
 inline constexpr std::string_view kScramSha256Plus = "SCRAM-SHA-256-PLUS";
 
-// What proves the knowledge of a password: enough to log in to every server whose verifier has the same salt, iterations
-// and password ("pass-through"). As secret as the password for that purpose; overwritten when destroyed.
+// What proves the knowledge of a password: enough to log in to every server whose verifier has the same salt,
+// iterations and password ("pass-through"). As secret as the password for that purpose; overwritten when destroyed.
 struct ScramKeys {
   Sha256Digest client_key{};
   Sha256Digest server_key{};
@@ -37,7 +37,8 @@ struct ScramVerifier {
   bool operator==(const ScramVerifier&) const = default;
 };
 
-// The expensive step (PBKDF2), as data: it can be carried to another thread. Holds a password: overwritten when destroyed.
+// The expensive step (PBKDF2), as data: it can be carried to another thread. Holds a password: overwritten when
+// destroyed.
 struct DeriveKeysRequest {
   std::string password;
   std::string salt;  // raw bytes
@@ -67,10 +68,11 @@ struct DeriveKeysRequest {
 [[nodiscard]] std::optional<ScramVerifier> parse_scram_verifier(std::string_view stored);
 std::string format_scram_verifier(const ScramVerifier& verifier);
 
-// SASLprep (RFC 4013) as far as this floor does it: the password's bytes, unchanged. That equals PostgreSQL for ASCII, for
-// bytes that are not UTF-8 and for prohibited characters (PostgreSQL uses the raw bytes there), and for text that NFKC leaves
-// alone, as most keyboards produce it. A password with compatibility characters (a ligature, a full-width digit, U+00A0) or in
-// decomposed form is not normalised: logging in with its plain text works only where the peer does not normalise either.
+// SASLprep (RFC 4013) as far as this floor does it: the password's bytes, unchanged. That equals PostgreSQL for ASCII,
+// for bytes that are not UTF-8 and for prohibited characters (PostgreSQL uses the raw bytes there), and for text that
+// NFKC leaves alone, as most keyboards produce it. A password with compatibility characters (a ligature, a full-width
+// digit, U+00A0) or in decomposed form is not normalised: logging in with its plain text works only where the peer does
+// not normalise either.
 std::string_view saslprep(std::string_view password);
 
 }  // namespace pgweir::protocol

@@ -19,9 +19,9 @@ struct Secret {
   bool operator==(const Secret&) const = default;
 };
 
-// Tells the kind by the shape, as PostgreSQL does: an empty value is None, a well-formed verifier Scram, md5 and 32 digits Md5,
-// everything else Plain. A value that begins like a verifier but is none ("SCRAM-SHA-256$" and rubbish, or beyond our bounds) is
-// None: it must never become a password.
+// Tells the kind by the shape, as PostgreSQL does: an empty value is None, a well-formed verifier Scram, md5 and 32
+// digits Md5, everything else Plain. A value that begins like a verifier but is none ("SCRAM-SHA-256$" and rubbish, or
+// beyond our bounds) is None: it must never become a password.
 Secret classify_secret(std::string_view stored);
 
 }  // namespace pgweir::protocol

@@ -1,7 +1,7 @@
-// Logs in to a PostgreSQL server as one user. Sans-I/O: the owner sends what on_message() and resume() return, and feeds the
-// bodies of 'R' messages; it handles ErrorResponse, NegotiateProtocolVersion and Notice itself. No clock (the owner keeps the login
-// timeout); one thread at a time. The server is not trusted: it gets no password in clear unless allowed, a SCRAM login
-// counts only after the server's own signature was checked, and each of its numbers is bounded.
+// Logs in to a PostgreSQL server as one user. Sans-I/O: the owner sends what on_message() and resume() return, and
+// feeds the bodies of 'R' messages; it handles ErrorResponse, NegotiateProtocolVersion and Notice itself. No clock (the
+// owner keeps the login timeout); one thread at a time. The server is not trusted: it gets no password in clear unless
+// allowed, a SCRAM login counts only after the server's own signature was checked, and each of its numbers is bounded.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +26,8 @@ struct DerivedKeys {
 
 struct ServerAuthenticatorOptions {
   std::string user;
-  // Plain works for every method, Md5 only for md5; a Scram verifier cannot log in (it has no ClientKey): give keys instead.
+  // Plain works for every method, Md5 only for md5; a Scram verifier cannot log in (it has no ClientKey): give keys
+  // instead.
   Secret secret;
   std::optional<ScramKeys> keys;              // recovered from a client's proof; used for SASL when secret is not Plain
   std::optional<DerivedKeys> cached_keys;     // of a Plain secret; used when salt and iterations are still the server's
@@ -50,7 +51,7 @@ class ServerAuthenticator {
   // After AuthNeedsKeys: what derive_keys() returned.
   [[nodiscard]] AuthStep resume(const std::optional<ScramKeys>& keys);
 
-  // After AuthDone of a SCRAM login with a Plain secret: what to give as cached_keys next time.
+  // After AuthDone of a SCRAM login with a Plain secret: what to give as cached_keys next time. Empty after a failure.
   const std::optional<DerivedKeys>& derived_keys() const { return options_.cached_keys; }
 
  private:
