@@ -64,7 +64,9 @@ class ClientStatements {
 
   // The reply came: changes with this tag are final.
   void confirm(std::uint32_t tag) {
-    std::erase_if(journal_, [tag](const Change& change) { return change.tag == tag; });
+    // Replies come in order: what is confirmed is at the front, unless requests in between were undone.
+    while (!journal_.empty() && journal_.front().tag == tag) journal_.pop_front();
+    if (!journal_.empty()) std::erase_if(journal_, [tag](const Change& change) { return change.tag == tag; });
   }
 
   // The request with this tag did not happen: what it changed is as before, unless a later one changed the same name.

@@ -127,7 +127,7 @@ class ReplyTracker {
     Request request;
     Disposition disposition;
     bool dead = false;      // answered by nothing any more (an eaten Sync)
-    bool copy_end = false;  // the mark of push_copy_end(); request is unused
+    bool copy_end = false;  // the mark of push_copy_end(); request is unused, tag counts the ends at this place
     std::uint32_t tag = 0;
     std::uint32_t simulated_size = 0;
   };
@@ -137,13 +137,16 @@ class ReplyTracker {
   void append(const Entry& entry);
   void pop();
   void settle();
+  Reply on_reply(BackendMessage type);
   Reply on_error();
   Reply on_ready(char status);
-  Reply on_copy_start(BackendMessage type, Reply reply);
+  Reply head_reply();
+  Reply finish(bool legal);
+  Reply pass(bool legal);
+  Reply start_copy(Copy copy);
   void skip_to_sync();
   void eat_syncs();
-  void end_copy();
-  void drop_simulated(std::uint32_t size);
+  bool batch_ends_behind_head();
 
   ReplyTrackerLimits limits_;
   std::vector<Entry> ring_;  // a power of two in size; entries at head_ .. head_ + count_
