@@ -1,0 +1,59 @@
+// The proxy's counters. Every family is declared once, in families.inc of this folder; each worker counts in cells of its
+// own (plain stores, one writer) that are summed when somebody reads. Reading is thread-safe.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace pgweir::metrics {
+
+// A counter with one writing thread and any number of readers.
+class Cell {
+ public:
+  void add(std::uint64_t by = 1) { value_.store(value_.load(std::memory_order_relaxed) + by, std::memory_order_relaxed); }
+  std::uint64_t get() const { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<std::uint64_t> value_{0};
+};
+
+// How a statement was routed; the label `route` of pgweir_queries_total.
+enum class RouteKind : std::uint8_t { OneShard, Scatter, Broadcast, Split, CopyIn, CopyOut, Local, Refused, kCount };
+std::string_view route_kind_name(RouteKind kind);
+
+// Upper bounds of the waiting-time histogram, microseconds.
+constexpr std::array<std::uint64_t, 12> kWaitBuckets = {10, 50, 100, 500, 1'000, 5'000, 10'000, 50'000, 100'000, 500'000, 1'000'000, 10'000'000};
+
+// What one worker counts. Owned by the registry, written by the worker only.
+struct WorkerCells {
+  Cell clients_accepted, clients_closed, logins_failed, cancels_received, cancels_forwarded;
+  std::array<Cell, static_cast<std::size_t>(RouteKind::kCount)> queries;
+  Cell transactions, bytes_from_clients, bytes_to_clients, bytes_from_servers, bytes_to_servers;
+  std::array<Cell, 100> errors_by_class;   // two-character SQLSTATE class, digits and letters folded: see error_slot()
+  std::array<Cell, kWaitBuckets.size() + 1> waits;
+  Cell wait_microseconds, injected_commands, pinned, statements_prepared, distributed_commits, distributed_aborts;
+
+  void count_wait(std::chrono::microseconds waited);
+  void count_error(std::string_view sqlstate);
+};
+
+// Slot of a SQLSTATE class in errors_by_class, and its text ("42", "0A", ...; "other" for the last slot).
+std::size_t error_slot(std::string_view sqlstate);
+std::string error_slot_name(std::size_t slot);
+
+class Registry {
+ public:
+  explicit Registry(unsigned workers) : cells_(workers) {}
+  WorkerCells& cells(unsigned worker) { return cells_[worker]; }
+  const std::vector<WorkerCells>& all() const { return cells_; }
+
+ private:
+  std::vector<WorkerCells> cells_;
+};
+
+}  // namespace pgweir::metrics

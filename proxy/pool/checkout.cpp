@@ -1,0 +1,153 @@
+#include "proxy/pool/checkout.h"
+
+#include <algorithm>
+
+#include "proxy/pool/pool_manager.h"
+#include "proxy/pool/server_connection.h"
+
+namespace pgweir::pool {
+namespace {
+
+protocol::SqlError timeout_error(const Pool& pool, std::chrono::microseconds waited) {
+  const auto stats = pool.stats();
+  const auto limits = pool.limits();
+  protocol::SqlError error;
+  error.sqlstate = "53300";
+  error.message = "no server connection became free in " +
+                  std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(waited).count()) + " ms";
+  error.detail = "Pool of " + pool.target()->label + " for user \"" + pool.key().user + "\": " +
+                 std::to_string(stats.total - stats.idle - stats.connecting) + " active, " + std::to_string(stats.idle) + " idle, " +
+                 std::to_string(stats.connecting) + " connecting, " + std::to_string(limits.size) + " allowed, " +
+                 std::to_string(stats.waiting) + " waiting.";
+  error.hint = "Raise pool.size or pool.checkout_timeout, or shorten the transactions that hold connections.";
+  return error;
+}
+
+}  // namespace
+
+std::vector<Lease> Checkout::start(net::Worker& worker, std::span<Pool* const> pools, config::Duration timeout) {
+  worker_ = &worker;
+  manager_ = &pools.front()->manager();
+  pools_.assign(pools.begin(), pools.end());
+  leases_.clear();
+  leases_.resize(pools_.size());
+  reserved_ = false;
+  waited_ = {};
+  since_ = Clock::now();
+  id_ = manager_->enter(worker.index(), this);
+
+  if (pools_.size() > 1) {
+    if (!reserve_group()) manager_->enqueue_group({worker.index(), id_});
+  } else {
+    Pool& pool = *pools_.front();
+    std::unique_ptr<ServerConnection> leased;
+    ServerConnection* claimed = nullptr;
+    auto take = Pool::Take::Unavailable;
+    std::optional<protocol::SqlError> down;
+    {
+      const std::lock_guard lock(pool.mutex_);
+      down = pool.recent_failure_locked(since_);
+      if (!down && pool.waiters_.empty()) take = pool.take_locked(worker.index(), leased, claimed);
+      if (!down && (take == Pool::Take::Connecting || take == Pool::Take::Unavailable))
+        pool.enqueue_locked({worker.index(), id_}, since_);
+    }
+    if (leased) leases_.front() = Lease(&pool, std::move(leased));
+    if (claimed) pool.migrate(claimed, {worker.index(), id_});
+    if (take == Pool::Take::Connecting) pool.connect({});
+    if (down)
+      worker.defer([manager = manager_, ticket = CheckoutTicket{worker.index(), id_}, error = *down] {
+        if (auto* self = manager->find(ticket)) self->fail(error);
+      });
+  }
+  if (std::all_of(leases_.begin(), leases_.end(), [](const Lease& l) { return static_cast<bool>(l); })) {
+    finish();
+    return std::move(leases_);
+  }
+  if (timeout.count() > 0) timer_.arm(worker, timeout);
+  return {};
+}
+
+bool Checkout::reserve_group() {
+  std::vector<Pool*> order = pools_;
+  std::sort(order.begin(), order.end());
+  std::vector<std::unique_lock<std::mutex>> locks;
+  for (auto* pool : order) locks.emplace_back(pool->mutex_);
+  const auto now = Clock::now();
+  const CheckoutTicket ticket{worker_->index(), id_};
+  for (auto* pool : order) {
+    if (auto down = pool->recent_failure_locked(now)) {
+      locks.clear();
+      worker_->defer([manager = manager_, ticket, error = *down] {
+        if (auto* self = manager->find(ticket)) self->fail(error);
+      });
+      return true;
+    }
+    if (!pool->can_take_locked()) return false;
+  }
+  struct Taken { Pool::Take take; std::unique_ptr<ServerConnection> leased; ServerConnection* claimed = nullptr; };
+  std::vector<Taken> taken(pools_.size());
+  for (std::size_t i = 0; i < pools_.size(); ++i)
+    taken[i].take = pools_[i]->take_locked(ticket.worker, taken[i].leased, taken[i].claimed);
+  locks.clear();
+  reserved_ = true;
+  for (std::size_t i = 0; i < pools_.size(); ++i) {
+    if (taken[i].leased) leases_[i] = Lease(pools_[i], std::move(taken[i].leased));
+    if (taken[i].claimed) pools_[i]->migrate(taken[i].claimed, ticket);
+    if (taken[i].take == Pool::Take::Connecting) pools_[i]->connect(ticket);
+  }
+  return true;
+}
+
+void Checkout::cancel() {
+  if (id_ == 0) return;
+  const CheckoutTicket ticket{worker_->index(), id_};
+  if (pools_.size() == 1)
+    pools_.front()->remove_waiter(ticket);
+  else if (!reserved_)
+    manager_->remove_group(ticket);
+  finish();
+  for (auto& lease : leases_) lease.give_back();
+  leases_.clear();
+}
+
+void Checkout::deliver(Pool& pool, std::unique_ptr<ServerConnection> connection) {
+  if (connection->broken()) {
+    pool.discard(std::move(connection));
+    return fail({"08006", "the server connection was lost while it was handed over", {}, {}, {}, {}});
+  }
+  for (std::size_t i = 0; i < pools_.size(); ++i) {
+    if (pools_[i] != &pool || leases_[i]) continue;
+    leases_[i] = Lease(&pool, std::move(connection));
+    return complete_if_full();
+  }
+  pool.release(std::move(connection));
+}
+
+void Checkout::complete_if_full() {
+  if (!std::all_of(leases_.begin(), leases_.end(), [](const Lease& l) { return static_cast<bool>(l); })) return;
+  finish();
+  owner_.on_checkout(std::move(leases_));
+}
+
+void Checkout::fail(const protocol::SqlError& error) {
+  const protocol::SqlError copy = error;
+  cancel();
+  owner_.on_checkout_failed(copy);
+}
+
+void Checkout::on_timeout() {
+  waited_ = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - since_);
+  Pool* full = pools_.front();
+  for (std::size_t i = 0; i < pools_.size(); ++i)
+    if (!leases_[i]) full = pools_[i];
+  fail(timeout_error(*full, waited_));
+}
+
+void Checkout::finish() {
+  timer_.cancel();
+  manager_->leave(worker_->index(), id_);
+  waited_ = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - since_);
+  id_ = 0;
+}
+
+}  // namespace pgweir::pool

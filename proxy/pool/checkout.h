@@ -1,0 +1,63 @@
+// Waiting for server connections as an object: destroying it is cancelling the wait, so timeout, cancel and disconnect are
+// one path. One or several pools: several are reserved in one step, or waited for holding nothing.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "proxy/net/timer.h"
+#include "proxy/pool/pool.h"
+
+namespace pgweir::pool {
+
+class CheckoutOwner {
+ public:
+  // All leases, in the order of the pools asked for. Called once, never from within start().
+  virtual void on_checkout(std::vector<Lease> leases) = 0;
+  // Timed out (53300... see Checkout::start), or the server's own error. Called once, never from within start().
+  virtual void on_checkout_failed(const protocol::SqlError& error) = 0;
+
+ protected:
+  ~CheckoutOwner() = default;
+};
+
+class Checkout {
+ public:
+  explicit Checkout(CheckoutOwner& owner) : owner_(owner) { timer_.set<&Checkout::on_timeout>(this); }
+  ~Checkout() { cancel(); }
+  Checkout(const Checkout&) = delete;
+  Checkout& operator=(const Checkout&) = delete;
+
+  // Called on `worker`. Returns the leases at once when every pool has an idle connection on this worker; else an empty
+  // vector, and the owner is called later. A wait longer than `timeout` (0: none) fails with 57014-class text that
+  // carries the pool's numbers (SQLSTATE 53300).
+  std::vector<Lease> start(net::Worker& worker, std::span<Pool* const> pools, config::Duration timeout);
+  // What was on its way is given back.
+  void cancel();
+  bool waiting() const { return id_ != 0; }
+  std::chrono::microseconds waited() const { return waited_; }
+
+ private:
+  friend class Pool;
+  friend class PoolManager;
+  bool reserve_group();            // true: every unit is leased, on its way or being made
+  void deliver(Pool& pool, std::unique_ptr<ServerConnection> connection);
+  void fail(const protocol::SqlError& error);
+  void on_timeout();
+  void complete_if_full();
+  void finish();                   // leaves the table and the timer
+
+  CheckoutOwner& owner_;
+  net::Worker* worker_ = nullptr;
+  PoolManager* manager_ = nullptr;
+  std::uint64_t id_ = 0;           // 0: not waiting
+  std::vector<Pool*> pools_;
+  std::vector<Lease> leases_;      // parallel to pools_; empty until delivered
+  bool reserved_ = false;          // group: units are reserved
+  Clock::time_point since_;
+  std::chrono::microseconds waited_{0};
+  net::Timer timer_;
+};
+
+}  // namespace pgweir::pool

@@ -1,0 +1,289 @@
+#include "proxy/pool/pool.h"
+
+#include <algorithm>
+
+#include "proxy/pool/checkout.h"
+#include "proxy/pool/pool_manager.h"
+#include "proxy/pool/server_connection.h"
+
+namespace pgweir::pool {
+namespace {
+
+// A waiter of another worker goes first only when it has waited this much longer (architecture.md: a cross-thread
+// hand-over costs about 5 us, so it is worth avoiding but never worth unfairness that a client can notice).
+constexpr auto kFairness = std::chrono::milliseconds(1);
+// While a server is down, one attempt per interval; other requests get the last attempt's error at once.
+constexpr auto kRetryInterval = std::chrono::milliseconds(200);
+
+}  // namespace
+
+Pool::Pool(PoolManager& manager, PoolKey key, std::shared_ptr<const ServerTarget> target, PoolLimits limits, unsigned workers)
+    : manager_(manager), key_(std::move(key)), target_(std::move(target)), limits_(limits), idle_(workers) {}
+
+Pool::~Pool() = default;
+
+std::shared_ptr<const ServerTarget> Pool::target() const {
+  const std::lock_guard lock(mutex_);
+  return target_;
+}
+
+PoolLimits Pool::limits() const {
+  const std::lock_guard lock(mutex_);
+  return limits_;
+}
+
+PoolStats Pool::stats() const {
+  const std::lock_guard lock(mutex_);
+  PoolStats stats = counters_;
+  stats.total = total_;
+  stats.idle = idle_total_;
+  stats.waiting = static_cast<unsigned>(waiters_.size());
+  stats.connecting = connecting_;
+  if (!waiters_.empty())
+    stats.oldest_wait = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - waiters_.front().since);
+  return stats;
+}
+
+void Pool::reconfigure(std::shared_ptr<const ServerTarget> target, PoolLimits limits) {
+  const std::lock_guard lock(mutex_);
+  if (!(*target_ == *target)) target_ = std::move(target);  // connections compare by pointer
+  limits_ = limits;
+  draining_ = false;
+  failure_.reset();
+}
+
+void Pool::drain() {
+  {
+    const std::lock_guard lock(mutex_);
+    draining_ = true;
+  }
+  for (unsigned w = 0; w < manager_.worker_count(); ++w)
+    manager_.worker(w).post([this, w] { close_idle(w); });
+}
+
+Pool::Take Pool::take_locked(unsigned worker, std::unique_ptr<ServerConnection>& leased, ServerConnection*& claimed) {
+  if (!idle_[worker].empty()) {
+    leased = std::move(idle_[worker].back());
+    idle_[worker].pop_back();
+    --idle_total_;
+    return Take::Leased;
+  }
+  if (idle_total_ > 0) {
+    auto richest = std::max_element(idle_.begin(), idle_.end(), [](const auto& a, const auto& b) { return a.size() < b.size(); });
+    claimed = richest->back().get();
+    claimed_.push_back(std::move(richest->back()));
+    richest->pop_back();
+    --idle_total_;
+    ++counters_.migrations;
+    return Take::Migrating;
+  }
+  if (total_ < limits_.size && !draining_) {
+    ++total_;
+    ++connecting_;
+    return Take::Connecting;
+  }
+  return Take::Unavailable;
+}
+
+void Pool::enqueue_locked(CheckoutTicket ticket, Clock::time_point now) { waiters_.push_back({ticket, now}); }
+
+bool Pool::remove_waiter(CheckoutTicket ticket) {
+  const std::lock_guard lock(mutex_);
+  auto at = std::find_if(waiters_.begin(), waiters_.end(),
+                         [&](const Waiter& w) { return w.ticket.worker == ticket.worker && w.ticket.id == ticket.id; });
+  if (at == waiters_.end()) return false;
+  waiters_.erase(at);
+  return true;
+}
+
+std::optional<protocol::SqlError> Pool::recent_failure_locked(Clock::time_point now) const {
+  if (failure_ && now - failure_->when < kRetryInterval && total_ == connecting_) return failure_->error;
+  return std::nullopt;
+}
+
+std::optional<Pool::Waiter> Pool::next_waiter_locked(unsigned worker) {
+  if (waiters_.empty()) return std::nullopt;
+  auto chosen = waiters_.begin();
+  if (chosen->ticket.worker != worker) {
+    const auto bound = chosen->since + kFairness;
+    for (auto w = waiters_.begin(); w != waiters_.end() && w->since <= bound; ++w)
+      if (w->ticket.worker == worker) {
+        chosen = w;
+        break;
+      }
+  }
+  Waiter waiter = *chosen;
+  waiters_.erase(chosen);
+  return waiter;
+}
+
+void Pool::release(std::unique_ptr<ServerConnection> connection) {
+  net::Worker& here = connection->worker();
+  const auto now = Clock::now();
+  std::optional<Waiter> waiter;
+  bool close = false, groups = false;
+  {
+    const std::lock_guard lock(mutex_);
+    close = draining_ || connection->expired(now, target_.get()) || total_ > limits_.size + limits_.reserve;
+    if (!close) {
+      groups = manager_.groups_waiting();
+      if (!groups) waiter = next_waiter_locked(here.index());
+      if (waiter) ++counters_.hand_offs;
+      if (!waiter) {
+        connection->become_idle(now);
+        idle_[here.index()].push_back(std::move(connection));
+        ++idle_total_;
+      }
+    }
+  }
+  if (close) return discard(std::move(connection));
+  if (waiter) return give(std::move(connection), waiter->ticket);
+  if (groups) {
+    manager_.retry_groups();
+    here.defer([this, index = here.index()] { serve_waiters(index); });
+  }
+}
+
+void Pool::serve_waiters(unsigned worker) {
+  while (true) {
+    std::unique_ptr<ServerConnection> leased;
+    ServerConnection* claimed = nullptr;
+    std::optional<Waiter> waiter;
+    {
+      const std::lock_guard lock(mutex_);
+      if (waiters_.empty() || idle_total_ == 0) return;
+      waiter = next_waiter_locked(worker);
+      take_locked(worker, leased, claimed);
+    }
+    if (leased) give(std::move(leased), waiter->ticket);
+    if (claimed) migrate(claimed, waiter->ticket);
+  }
+}
+
+void Pool::discard(std::unique_ptr<ServerConnection> connection) {
+  net::Worker& here = connection->worker();
+  connection->terminate();
+  here.defer([dead = std::shared_ptr<ServerConnection>(std::move(connection))] {});
+  bool open = false;
+  {
+    const std::lock_guard lock(mutex_);
+    --total_;
+    open = !waiters_.empty() && total_ < limits_.size && !draining_;
+    if (open) {
+      ++total_;
+      ++connecting_;
+    }
+  }
+  if (open) connect({});
+  if (manager_.groups_waiting()) manager_.retry_groups();
+}
+
+void Pool::give(std::unique_ptr<ServerConnection> connection, CheckoutTicket to) {
+  net::Worker& here = connection->worker();
+  if (to.worker == here.index()) {
+    here.defer([this, to, held = std::make_shared<std::unique_ptr<ServerConnection>>(std::move(connection))] {
+      if (auto* checkout = manager_.find(to))
+        checkout->deliver(*this, std::move(*held));
+      else
+        release(std::move(*held));
+    });
+    return;
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    ++counters_.migrations;
+    claimed_.push_back(std::move(connection));
+  }
+  ServerConnection* claimed = nullptr;
+  {
+    const std::lock_guard lock(mutex_);
+    claimed = claimed_.back().get();
+  }
+  here.defer([this, claimed, to] { finish_migration(claimed, to); });
+}
+
+void Pool::migrate(ServerConnection* claimed, CheckoutTicket to) {
+  net::Worker& owner = claimed->worker();
+  owner.post([this, claimed, to] { finish_migration(claimed, to); });
+}
+
+// On the worker that the connection lives on.
+void Pool::finish_migration(ServerConnection* claimed, CheckoutTicket to) {
+  std::unique_ptr<ServerConnection> connection;
+  {
+    const std::lock_guard lock(mutex_);
+    auto at = std::find_if(claimed_.begin(), claimed_.end(), [&](const auto& c) { return c.get() == claimed; });
+    connection = std::move(*at);
+    claimed_.erase(at);
+  }
+  if (connection->broken()) {  // the server went away while the message was on its way: a new one takes its place
+    discard(std::move(connection));
+    bool open = false;
+    {
+      const std::lock_guard lock(mutex_);
+      open = total_ < limits_.size;
+      if (open) {
+        ++total_;
+        ++connecting_;
+      }
+    }
+    if (open) connect(to);
+    else on_connect_failed({"08006", "server connection was lost while it was handed over", {}, {}, {}, {}}, to);
+    return;
+  }
+  connection->detach();
+  net::Worker& there = manager_.worker(to.worker);
+  there.post([this, to, &there, held = std::make_shared<std::unique_ptr<ServerConnection>>(std::move(connection))] {
+    (*held)->attach(there);
+    if ((*held)->broken()) {
+      discard(std::move(*held));
+      if (auto* checkout = manager_.find(to)) checkout->fail({"08006", "server connection was lost while it was handed over", {}, {}, {}, {}});
+      return;
+    }
+    if (auto* checkout = manager_.find(to))
+      checkout->deliver(*this, std::move(*held));
+    else
+      release(std::move(*held));
+  });
+}
+
+void Pool::on_idle_closed(ServerConnection* connection) {
+  std::unique_ptr<ServerConnection> found;
+  {
+    const std::lock_guard lock(mutex_);
+    auto& list = idle_[connection->worker().index()];
+    auto at = std::find_if(list.begin(), list.end(), [&](const auto& c) { return c.get() == connection; });
+    if (at == list.end()) return;  // claimed by another worker: finish_migration sees broken()
+    found = std::move(*at);
+    list.erase(at);
+    --idle_total_;
+  }
+  discard(std::move(found));
+}
+
+Lease::Lease(Pool* pool, std::unique_ptr<ServerConnection> connection) : pool_(pool), connection_(std::move(connection)) {}
+Lease::Lease(Lease&&) noexcept = default;
+Lease& Lease::operator=(Lease&& other) noexcept {
+  if (this != &other) {
+    discard();
+    pool_ = other.pool_;
+    connection_ = std::move(other.connection_);
+  }
+  return *this;
+}
+Lease::~Lease() { discard(); }
+
+void Lease::give_back() {
+  if (!connection_) return;
+  connection_->set_user(nullptr);
+  if (connection_->broken()) return discard();
+  pool_->release(std::move(connection_));
+}
+
+void Lease::discard() {
+  if (!connection_) return;
+  connection_->set_user(nullptr);
+  pool_->discard(std::move(connection_));
+}
+
+}  // namespace pgweir::pool

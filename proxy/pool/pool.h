@@ -1,0 +1,141 @@
+// A pool of server connections to one endpoint as one user, shared by all workers.
+//
+// Threads: every member function may be called on any worker; the state is under one short mutex and nothing is awaited
+// or called back under it. A ServerConnection itself is touched only by the worker it lives on: to move one, the pool
+// claims it under the mutex and posts to its owner, which detaches it and posts it on.
+//
+// Budget: `total` counts every connection that exists or is being made (idle, leased, on its way, connecting), and never
+// exceeds size (+ reserve). Waiting is first in, first out within a bound: a freed connection goes to the oldest waiter of
+// its own worker unless the pool's oldest waiter has waited more than a millisecond longer.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config/config.h"
+#include "protocol/result.h"
+#include "proxy/net/worker.h"
+#include "proxy/pool/pool_key.h"
+
+namespace pgweir::pool {
+
+class Checkout;
+class PoolManager;
+class ServerConnection;
+using Clock = std::chrono::steady_clock;
+
+struct PoolLimits {
+  unsigned size = 20, reserve = 0, min = 0;
+  config::Duration connect_timeout{15'000}, idle_timeout{600'000}, lifetime{3'600'000};
+  unsigned max_prepared_statements = 200;
+  bool operator==(const PoolLimits&) const = default;
+};
+
+struct PoolStats {
+  unsigned total = 0, idle = 0, waiting = 0, connecting = 0;
+  std::uint64_t migrations = 0, connects = 0, connect_failures = 0, hand_offs = 0;
+  std::chrono::microseconds oldest_wait{0};
+};
+
+// Names a waiting Checkout across threads: it may be gone when the message arrives.
+struct CheckoutTicket {
+  unsigned worker = 0;
+  std::uint64_t id = 0;
+};
+
+class Pool {
+ public:
+  Pool(PoolManager& manager, PoolKey key, std::shared_ptr<const ServerTarget> target, PoolLimits limits, unsigned workers);
+  ~Pool();
+  Pool(const Pool&) = delete;
+  Pool& operator=(const Pool&) = delete;
+
+  const PoolKey& key() const { return key_; }
+  std::shared_ptr<const ServerTarget> target() const;
+  PoolLimits limits() const;
+  PoolStats stats() const;
+  PoolManager& manager() { return manager_; }
+
+  // A reload: new limits and target. Connections made for another target are closed when they come back.
+  void reconfigure(std::shared_ptr<const ServerTarget> target, PoolLimits limits);
+  // No new connections, idle ones closed; leased ones are closed when they come back.
+  void drain();
+
+  // Called on the worker that the connection lives on. The connection must be clean: idle on the server, nothing owed.
+  void release(std::unique_ptr<ServerConnection> connection);
+  // The connection is destroyed and its place in the budget is free.
+  void discard(std::unique_ptr<ServerConnection> connection);
+
+ private:
+  friend class Checkout;
+  friend class PoolManager;
+  friend class ServerConnection;
+
+  struct Waiter { CheckoutTicket ticket; Clock::time_point since; };
+  struct Failure { protocol::SqlError error; Clock::time_point when; };
+
+  enum class Take { Leased, Migrating, Connecting, Unavailable };
+  // Under the mutex. Takes an idle connection of `worker`, or claims another worker's, or a place in the budget.
+  Take take_locked(unsigned worker, std::unique_ptr<ServerConnection>& leased, ServerConnection*& claimed);
+  bool can_take_locked() const { return idle_total_ > 0 || total_ < limits_.size; }
+  void enqueue_locked(CheckoutTicket ticket, Clock::time_point now);
+  bool remove_waiter(CheckoutTicket ticket);  // false: already handed something
+  std::optional<protocol::SqlError> recent_failure_locked(Clock::time_point now) const;
+  std::optional<Waiter> next_waiter_locked(unsigned worker);
+
+  // Opens a connection on the calling worker for `bound` (id 0: for whoever waits longest).
+  void connect(CheckoutTicket bound);
+  void on_connected(std::unique_ptr<ServerConnection> connection, CheckoutTicket bound);
+  void on_connect_failed(const protocol::SqlError& error, CheckoutTicket bound);
+  void give(std::unique_ptr<ServerConnection> connection, CheckoutTicket to);
+  void migrate(ServerConnection* claimed, CheckoutTicket to);
+  void finish_migration(ServerConnection* claimed, CheckoutTicket to);
+  void on_idle_closed(ServerConnection* connection);
+  // Every so often on each worker: expired connections are closed, waiting requests get new ones while the budget allows.
+  void maintain(unsigned worker);
+  void close_idle(unsigned worker);
+  // Idle connections go to waiters (after a group request did not take them).
+  void serve_waiters(unsigned worker);
+
+  PoolManager& manager_;
+  const PoolKey key_;
+  mutable std::mutex mutex_;
+  std::shared_ptr<const ServerTarget> target_;
+  PoolLimits limits_;
+  std::vector<std::vector<std::unique_ptr<ServerConnection>>> idle_;  // by worker; the newest last
+  std::vector<std::unique_ptr<ServerConnection>> claimed_;            // on their way out of another worker
+  std::deque<Waiter> waiters_;
+  std::optional<Failure> failure_;
+  unsigned total_ = 0, idle_total_ = 0, connecting_ = 0;
+  bool draining_ = false;
+  PoolStats counters_;
+};
+
+// A leased connection. Move-only. Dropping it without give_back() closes the connection: only its holder knows it is clean.
+class Lease {
+ public:
+  Lease() = default;
+  Lease(Pool* pool, std::unique_ptr<ServerConnection> connection);
+  Lease(Lease&&) noexcept;
+  Lease& operator=(Lease&&) noexcept;
+  ~Lease();
+  explicit operator bool() const { return connection_ != nullptr; }
+  ServerConnection* operator->() const { return connection_.get(); }
+  ServerConnection& operator*() const { return *connection_; }
+  Pool* pool() const { return pool_; }
+  void give_back();
+  void discard();
+
+ private:
+  Pool* pool_ = nullptr;
+  std::unique_ptr<ServerConnection> connection_;
+};
+
+}  // namespace pgweir::pool

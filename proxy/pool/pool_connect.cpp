@@ -1,0 +1,104 @@
+// Pool: opening connections and housekeeping.
+#include <algorithm>
+
+#include "proxy/pool/checkout.h"
+#include "proxy/pool/pool.h"
+#include "proxy/pool/pool_manager.h"
+#include "proxy/pool/server_connection.h"
+
+namespace pgweir::pool {
+
+void Pool::connect(CheckoutTicket bound) {
+  std::shared_ptr<const ServerTarget> target;
+  PoolLimits limits;
+  {
+    const std::lock_guard lock(mutex_);
+    target = target_;
+    limits = limits_;
+    ++counters_.connects;
+  }
+  net::Worker& here = *net::Worker::current();
+  ServerConnection::open(here, *this, std::move(target), limits, manager_.services(),
+                         [this, bound](std::unique_ptr<ServerConnection> connection, const protocol::SqlError& error) {
+                           if (connection)
+                             on_connected(std::move(connection), bound);
+                           else
+                             on_connect_failed(error, bound);
+                         });
+}
+
+void Pool::on_connected(std::unique_ptr<ServerConnection> connection, CheckoutTicket bound) {
+  {
+    const std::lock_guard lock(mutex_);
+    --connecting_;
+    failure_.reset();
+  }
+  if (bound.id != 0)
+    give(std::move(connection), bound);
+  else
+    release(std::move(connection));
+}
+
+void Pool::on_connect_failed(const protocol::SqlError& error, CheckoutTicket bound) {
+  std::deque<Waiter> failed;
+  {
+    const std::lock_guard lock(mutex_);
+    --connecting_;
+    --total_;
+    ++counters_.connect_failures;
+    failure_ = Failure{error, Clock::now()};
+    // Nobody will come back to serve the queue: its requests get the server's own error instead of a silent wait.
+    if (total_ == connecting_) failed.swap(waiters_);
+  }
+  auto tell = [this, &error](CheckoutTicket to) {
+    manager_.worker(to.worker).post([this, to, error] {
+      if (auto* checkout = manager_.find(to)) checkout->fail(error);
+    });
+  };
+  if (bound.id != 0) tell(bound);
+  for (const auto& waiter : failed) tell(waiter.ticket);
+  if (manager_.groups_waiting()) manager_.retry_groups();
+}
+
+void Pool::maintain(unsigned worker) {
+  const auto now = Clock::now();
+  std::vector<std::unique_ptr<ServerConnection>> expired;
+  bool open = false;
+  {
+    const std::lock_guard lock(mutex_);
+    auto& list = idle_[worker];
+    const unsigned keep = limits_.min;
+    for (auto i = list.begin(); i != list.end();) {
+      const bool idle_too_long = (*i)->idle_longer_than(now, limits_.idle_timeout) && total_ > keep;
+      if (draining_ || (*i)->expired(now, target_.get()) || idle_too_long) {
+        expired.push_back(std::move(*i));
+        i = list.erase(i);
+        --idle_total_;
+      } else {
+        ++i;
+      }
+    }
+    const bool oldest_starves = !waiters_.empty() && now - waiters_.front().since > std::chrono::seconds(5);
+    const unsigned cap = limits_.size + (oldest_starves ? limits_.reserve : 0);
+    open = !draining_ && total_ < cap && connecting_ == 0 && !recent_failure_locked(now) &&
+           (!waiters_.empty() || total_ < limits_.min);
+    if (open) {
+      ++total_;
+      ++connecting_;
+    }
+  }
+  for (auto& connection : expired) discard(std::move(connection));
+  if (open) connect({});
+}
+
+void Pool::close_idle(unsigned worker) {
+  std::vector<std::unique_ptr<ServerConnection>> closed;
+  {
+    const std::lock_guard lock(mutex_);
+    closed.swap(idle_[worker]);
+    idle_total_ -= static_cast<unsigned>(closed.size());
+  }
+  for (auto& connection : closed) discard(std::move(connection));
+}
+
+}  // namespace pgweir::pool

@@ -1,0 +1,65 @@
+// All pools of the process, and the tables that let messages between workers find a waiting Checkout.
+// Outlives the workers. Thread-safe unless said otherwise.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <unordered_map>
+#include <vector>
+
+#include "proxy/pool/pool.h"
+
+namespace pgweir::pool {
+
+class LoginServices;  // login_services.h: TLS contexts, name resolution, key derivation for server logins
+
+class PoolManager {
+ public:
+  PoolManager(std::vector<net::Worker*> workers, LoginServices& services);
+  ~PoolManager();
+
+  // The pool of `key`, made on first use. `target` and `limits` are used when it is made. The pool lives as long as the manager.
+  Pool& get(const PoolKey& key, const std::function<std::pair<std::shared_ptr<const ServerTarget>, PoolLimits>()>& make);
+  // After a reload: every existing pool gets new limits, or is drained when `decide` returns nullopt.
+  void reconfigure(const std::function<std::optional<std::pair<std::shared_ptr<const ServerTarget>, PoolLimits>>(const PoolKey&)>& decide);
+  std::vector<Pool*> all() const;
+
+  net::Worker& worker(unsigned index) { return *workers_[index]; }
+  unsigned worker_count() const { return static_cast<unsigned>(workers_.size()); }
+  LoginServices& services() { return services_; }
+
+  // Runs the pools' housekeeping for this worker; called by the worker's own timer.
+  void maintain(net::Worker& worker);
+  // Closes the idle connections that live on this worker (shutdown).
+  void close_idle(net::Worker& worker);
+
+ private:
+  friend class Pool;
+  friend class Checkout;
+
+  // Per-worker table of waiting checkouts; touched by its worker only.
+  struct Table { std::unordered_map<std::uint64_t, Checkout*> waiting; std::uint64_t next_id = 1; };
+  Checkout* find(CheckoutTicket ticket);       // on ticket.worker only
+  std::uint64_t enter(unsigned worker, Checkout* checkout);
+  void leave(unsigned worker, std::uint64_t id);
+
+  // Requests for several pools that wait for all of them to have a place.
+  void enqueue_group(CheckoutTicket ticket);
+  void remove_group(CheckoutTicket ticket);
+  bool groups_waiting() const { return groups_waiting_.load(std::memory_order_relaxed) != 0; }
+  void retry_groups();
+
+  std::vector<net::Worker*> workers_;
+  LoginServices& services_;
+  mutable std::mutex mutex_;
+  std::map<PoolKey, std::unique_ptr<Pool>> pools_;
+  std::vector<Table> tables_;
+  std::mutex groups_mutex_;
+  std::deque<CheckoutTicket> groups_;
+  std::atomic<unsigned> groups_waiting_{0};
+};
+
+}  // namespace pgweir::pool

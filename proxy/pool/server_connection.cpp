@@ -1,0 +1,151 @@
+#include "proxy/pool/server_connection.h"
+
+#include <random>
+
+#include "protocol/backend_codec.h"
+#include "protocol/frontend_codec.h"
+#include "proxy/pool/login_services.h"
+
+namespace pgweir::pool {
+namespace {
+
+std::atomic<std::uint64_t> next_id{1};
+
+// Nothing a server sends between commands is large, but one row may be: rows stream.
+constexpr std::uint32_t kMaxServerMessage = 64u << 20;
+
+// Up to 10 % less than configured, so that connections made together do not all end together.
+std::chrono::milliseconds jittered(std::chrono::milliseconds lifetime) {
+  static thread_local std::minstd_rand random{std::random_device{}()};
+  if (lifetime.count() <= 10) return lifetime;
+  return lifetime - std::chrono::milliseconds(std::uniform_int_distribution<std::int64_t>(0, lifetime.count() / 10)(random));
+}
+
+}  // namespace
+
+ServerConnection::ServerConnection(net::Worker& worker, Pool& pool, std::shared_ptr<const ServerTarget> target,
+                                   const PoolLimits& limits, LoginServices& services)
+    : statements(limits.max_prepared_statements),
+      frames(protocol::backend_limits(kMaxServerMessage)),
+      worker_(&worker),
+      pool_(pool),
+      target_(std::move(target)),
+      services_(services),
+      id_(next_id.fetch_add(1, std::memory_order_relaxed)),
+      created_(Clock::now()),
+      idle_since_(created_),
+      lifetime_(jittered(limits.lifetime)),
+      alive_(std::make_shared<bool>(true)) {
+  login_timer_.set<&ServerConnection::on_login_timeout>(this);
+}
+
+ServerConnection::~ServerConnection() { *alive_ = false; }
+
+void ServerConnection::set_user(ServerUser* user) { user_ = user; }
+
+void ServerConnection::on_parameter_status(std::string_view body) {
+  auto decoded = protocol::decode_parameter_status(body);
+  if (!decoded) return;
+  if (state_ == State::Login) {
+    login_parameters_[std::string(decoded->name)] = std::string(decoded->value);
+    return;
+  }
+  auto values = parameters_->values();
+  values[std::string(decoded->name)] = std::string(decoded->value);
+  parameters_ = Settings::intern(std::move(values));
+}
+
+void ServerConnection::become_idle(Clock::time_point now) {
+  user_ = nullptr;
+  idle_since_ = now;
+}
+
+bool ServerConnection::expired(Clock::time_point now, const ServerTarget* current) const {
+  return broken_ || target_.get() != current || (lifetime_.count() > 0 && now - created_ > lifetime_);
+}
+
+bool ServerConnection::idle_longer_than(Clock::time_point now, std::chrono::milliseconds bound) const {
+  return bound.count() > 0 && now - idle_since_ > bound;
+}
+
+void ServerConnection::detach() { detached_ = stream_->release(); }
+
+void ServerConnection::attach(net::Worker& worker) {
+  worker_ = &worker;
+  auto adopted = net::Stream::adopt(worker, std::move(detached_), this);
+  if (!adopted) {
+    broken_ = true;
+    return;
+  }
+  stream_ = std::move(*adopted);
+}
+
+void ServerConnection::terminate() {
+  state_ = State::Closed;
+  user_ = nullptr;
+  if (!stream_ || !stream_->is_open()) return;
+  if (!broken_ && !frames.streaming()) {
+    std::string bye;
+    protocol::encode_terminate(bye);
+    stream_->send(bye);
+  }
+  net::Stream::finish(std::move(stream_), std::chrono::milliseconds(1000));
+}
+
+std::size_t ServerConnection::on_bytes(std::string_view bytes) {
+  switch (state_) {
+    case State::AwaitTlsAnswer: return on_tls_answer(bytes);
+    case State::Login: return on_login_bytes(bytes);
+    case State::Ready:
+      if (user_) return user_->on_server_bytes(*this, bytes);
+      return on_idle_bytes(bytes);
+    default: return bytes.size();
+  }
+}
+
+// Between leases a server may report settings, notices and its own end; anything else means that it is out of step.
+std::size_t ServerConnection::on_idle_bytes(std::string_view bytes) {
+  std::string_view rest = bytes;
+  while (!rest.empty()) {
+    const auto frame = frames.next(rest);
+    if (frame.kind == protocol::Frame::Kind::NeedMore) break;
+    if (frame.kind == protocol::Frame::Kind::Message && frame.type == 'S') {
+      on_parameter_status(frame.body());
+    } else if (frame.kind == protocol::Frame::Kind::Message && (frame.type == 'N' || frame.type == 'A')) {
+      continue;
+    } else {
+      broken_ = true;
+      pool_.on_idle_closed(this);
+      return bytes.size();
+    }
+  }
+  return bytes.size() - rest.size();
+}
+
+void ServerConnection::on_drained() {
+  if (user_) user_->on_server_drained(*this);
+}
+
+void ServerConnection::on_closed(const net::StreamError& error) {
+  broken_ = true;
+  if (state_ != State::Ready && state_ != State::Closed) {
+    if (!last_error_.sqlstate.empty()) return fail(last_error_);
+    return fail({"08006", "could not connect to server " + target_->label + " (" + target_->endpoint.to_string() + "): " + error.text,
+                 {}, {}, {}, {}});
+  }
+  if (state_ == State::Closed) return;
+  state_ = State::Closed;
+  if (user_) {
+    protocol::SqlError told = last_error_;
+    if (told.sqlstate.empty()) {
+      told.sqlstate = "08006";
+      told.message = "server " + target_->label + " closed the connection unexpectedly";
+      told.detail = error.text;
+    }
+    user_->on_server_closed(*this, told);
+  } else {
+    pool_.on_idle_closed(this);
+  }
+}
+
+}  // namespace pgweir::pool

@@ -1,0 +1,133 @@
+// One connection to a PostgreSQL server: its socket, its login, and what the proxy knows of the session behind it
+// (settings, prepared statements, replies owed). Lives on one worker at a time and is used on that worker's thread only;
+// detach() and attach() move it.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "protocol/auth/server_authenticator.h"
+#include "protocol/frame_reader.h"
+#include "protocol/reply_tracker.h"
+#include "protocol/statement_names.h"
+#include "protocol/transaction_status.h"
+#include "proxy/net/stream.h"
+#include "proxy/net/timer.h"
+#include "proxy/pool/pool.h"
+#include "proxy/pool/settings.h"
+
+namespace pgweir::pool {
+
+class LoginServices;
+
+// Whoever holds the connection. Called on the connection's worker.
+class ServerUser {
+ public:
+  // As net::StreamHandler::on_bytes: returns how many bytes are consumed.
+  virtual std::size_t on_server_bytes(ServerConnection& connection, std::string_view bytes) = 0;
+  virtual void on_server_drained(ServerConnection& connection) = 0;
+  // The connection is dead: discard its lease. `error` is what the server said last, or that it closed (57P01/08006).
+  virtual void on_server_closed(ServerConnection& connection, const protocol::SqlError& error) = 0;
+
+ protected:
+  ~ServerUser() = default;
+};
+
+class ServerConnection final : public net::StreamHandler {
+ public:
+  // Connects and logs in on `worker`, then calls `done` once, not from within open(): with the connection, or with null
+  // and the reason (the server's own error where there is one).
+  using Opened = std::function<void(std::unique_ptr<ServerConnection>, const protocol::SqlError&)>;
+  static void open(net::Worker& worker, Pool& pool, std::shared_ptr<const ServerTarget> target, const PoolLimits& limits,
+                   LoginServices& services, Opened done);
+  ~ServerConnection();
+
+  net::Worker& worker() const { return *worker_; }
+  Pool& pool() const { return pool_; }
+  const ServerTarget& target() const { return *target_; }
+  std::uint64_t id() const { return id_; }
+
+  void set_user(ServerUser* user);
+  ServerUser* user() const { return user_; }
+  void send(std::string_view bytes) { stream_->send(bytes); }
+  net::Stream& stream() { return *stream_; }
+
+  // Session knowledge, kept by whoever holds the lease.
+  protocol::ReplyTracker tracker;
+  protocol::ServerStatements statements;
+  protocol::FrameReader frames;
+  SettingsPtr settings = Settings::empty();       // as set in the session (source 'session')
+  protocol::TransactionStatus status = protocol::TransactionStatus::Idle;
+  unsigned cancels_in_flight = 0;                 // cancel requests under way: the connection is not reusable meanwhile
+
+  // ParameterStatus as this server last reported it; a new interned object after each change.
+  const SettingsPtr& parameters() const { return parameters_; }
+  void on_parameter_status(std::string_view body);
+
+  std::int32_t backend_pid() const { return backend_pid_; }
+  const std::string& cancel_key() const { return cancel_key_; }
+
+  // For the pool.
+  void become_idle(Clock::time_point now);
+  bool expired(Clock::time_point now, const ServerTarget* current) const;
+  bool idle_longer_than(Clock::time_point now, std::chrono::milliseconds bound) const;
+  bool broken() const { return broken_; }
+  void mark_broken() { broken_ = true; }
+  void detach();                    // off its worker; only the pool calls it
+  void attach(net::Worker& worker); // may leave it broken()
+  void terminate();                 // Terminate message, then the socket is closed
+
+ private:
+  enum class State { Resolving, Connecting, AwaitTlsAnswer, AwaitTls, Login, Ready, Closed };
+  ServerConnection(net::Worker& worker, Pool& pool, std::shared_ptr<const ServerTarget> target, const PoolLimits& limits,
+                   LoginServices& services);
+
+  std::size_t on_bytes(std::string_view bytes) override;
+  void on_connected() override;
+  void on_drained() override;
+  void on_closed(const net::StreamError& error) override;
+
+  void start();
+  void connect_to(const net::SocketAddress& address);
+  void send_startup();
+  std::size_t on_tls_answer(std::string_view bytes);
+  std::size_t on_login_bytes(std::string_view bytes);
+  bool on_login_frame(const protocol::Frame& frame);
+  void on_auth_step(protocol::AuthStep step);
+  void on_ready();
+  std::size_t on_idle_bytes(std::string_view bytes);
+  void fail(protocol::SqlError error);
+  void on_login_timeout();
+
+  net::Worker* worker_;
+  Pool& pool_;
+  std::shared_ptr<const ServerTarget> target_;
+  LoginServices& services_;
+  const std::uint64_t id_;
+  State state_ = State::Resolving;
+  std::unique_ptr<net::Stream> stream_;
+  net::Detached detached_;
+  ServerUser* user_ = nullptr;
+  bool broken_ = false;
+  SettingsPtr parameters_ = Settings::empty();
+  Settings::Map login_parameters_;
+  std::int32_t backend_pid_ = 0;
+  std::string cancel_key_;
+  protocol::SqlError last_error_;
+  Clock::time_point created_, idle_since_;
+  std::chrono::milliseconds lifetime_{0};
+
+  // Only while logging in.
+  std::unique_ptr<protocol::ServerAuthenticator> authenticator_;
+  Opened done_;
+  std::unique_ptr<ServerConnection> self_;  // owns itself until done_ is called
+  net::Timer login_timer_;
+  std::shared_ptr<bool> alive_;             // for callbacks that may come after destruction
+};
+
+}  // namespace pgweir::pool
