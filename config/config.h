@@ -1,5 +1,5 @@
-// The typed configuration tree. A Config is immutable once loaded and shared as a snapshot (std::shared_ptr<const Config>);
-// every member has its documented default, so a default-constructed struct is a valid minimum. Durations are
+// The typed configuration tree. A Config is immutable once loaded and shared as a snapshot
+// (std::shared_ptr<const Config>); every member has its documented default, so a default-constructed struct is a valid minimum. Durations are
 // milliseconds (0 = none), sizes are bytes. Thread-safe to read from any thread.
 #pragma once
 
@@ -136,7 +136,11 @@ enum class PlacementType { Hash, List, Range };
 enum class KeyType { SmallInt, Int, BigInt, Uuid, Text, Bytea, Numeric, Date, Timestamp, TimestampTz, Bool };
 enum class HashKind { Postgres, Xxh64 };
 
-struct BucketRange { unsigned first = 0, last = 0; Branch branch; bool operator==(const BucketRange&) const = default; };  // both inclusive
+struct BucketRange {
+  unsigned first = 0, last = 0;  // both inclusive
+  Branch branch;
+  bool operator==(const BucketRange&) const = default;
+};
 struct ListEntry { std::string value; Branch branch; bool operator==(const ListEntry&) const = default; };
 struct RangeEntry {  // [from, to); an absent bound is open
   std::optional<std::string> from, to;
@@ -151,7 +155,7 @@ struct Placement {
   // hash
   HashKind hash = HashKind::Postgres;
   unsigned buckets = 1024;
-  std::vector<BucketRange> bucket_map;        // covers 0..buckets-1 without gap or overlap; `branches` is expanded to it
+  std::vector<BucketRange> bucket_map;  // ascending, covers 0..buckets-1 without gap or overlap; `branches` expanded
   std::vector<ListEntry> pins;
   // list
   std::vector<ListEntry> entries;

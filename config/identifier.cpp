@@ -15,7 +15,7 @@ std::string take_part(std::string_view& text, std::string& part) {
     text.remove_prefix(part.size());
     for (std::size_t i = 0; i < part.size(); ++i) {
       const auto c = static_cast<unsigned char>(part[i]);
-      if (c >= 'A' && c <= 'Z') return "upper case in \"" + part + "\" is ambiguous: quote the name or write it in lower case";
+      if (c >= 'A' && c <= 'Z') return "upper case in \"" + part + "\" is ambiguous: quote the name or use lower case";
       if (i == 0 ? !plain_start(c) : !plain_rest(c)) return "\"" + part + "\" must be quoted as in SQL";
     }
     return {};

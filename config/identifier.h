@@ -9,7 +9,8 @@ namespace pgweir::config {
 
 // Splits into parts with quotes resolved and returns an empty string, or says what is wrong. A part without quotes
 // must be lower case: SQL would fold it, a reader would not, so neither reading is taken silently.
-[[nodiscard]] std::string parse_identifier(std::string_view text, std::size_t max_parts, std::vector<std::string>& parts);
+[[nodiscard]] std::string parse_identifier(std::string_view text, std::size_t max_parts,
+                                           std::vector<std::string>& parts);
 
 // The reverse: parts quoted where SQL needs it.
 std::string format_identifier(const std::string& part);

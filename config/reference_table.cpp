@@ -143,7 +143,8 @@ constexpr KeyInfo kKeys[] = {
 
     {"cluster.NAME.placement.NAME", "type", "hash, list or range", "required",
      "How the level finds the branch of a key value."},
-    {"cluster.NAME.placement.NAME", "key_type", "smallint, int, bigint, uuid, text, bytea, numeric, date, timestamp, timestamptz or bool", "required",
+    {"cluster.NAME.placement.NAME", "key_type",
+     "smallint, int, bigint, uuid, text, bytea, numeric, date, timestamp, timestamptz or bool", "required",
      "The key column's type. `bool`: only `list`. `range` takes integers, date, timestamp and timestamptz."},
     {"cluster.NAME.placement.NAME", "hash", "postgres or xxh64", "postgres",
      "`hash`: the function. `postgres` is the one of PARTITION BY HASH."},
