@@ -12,10 +12,10 @@ SqlError malformed(const ByteReader& reader) {
   return violation(reader.ok() ? "invalid message format" : "insufficient data left in message");
 }
 
-// A counted list of int16 codes. A count below zero is what PostgreSQL reads as none.
+// A counted list of int16 codes. Counts are unsigned: PostgreSQL takes up to 65,535 parameters.
 FormatCodes read_formats(ByteReader& reader) {
-  const std::int16_t count = reader.i16();
-  return FormatCodes(count > 0 ? reader.bytes(static_cast<std::size_t>(count) * 2) : std::string_view{});
+  const std::uint16_t count = reader.u16();
+  return FormatCodes(reader.bytes(std::size_t{count} * 2));
 }
 
 // A counted list of values; checks every length, so that ValueList need not.
@@ -106,8 +106,8 @@ Result<Parse> decode_parse(std::string_view body) {
   parse.name = reader.cstring();
   parse.query = reader.cstring();
   if (!reader.ok()) return violation("invalid string in message");
-  const std::int16_t count = reader.i16();
-  parse.parameter_types = OidList(count > 0 ? reader.bytes(static_cast<std::size_t>(count) * 4) : std::string_view{});
+  const std::uint16_t count = reader.u16();
+  parse.parameter_types = OidList(reader.bytes(std::size_t{count} * 4));
   if (!reader.done()) return malformed(reader);
   return parse;
 }

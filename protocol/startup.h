@@ -30,7 +30,8 @@ struct StartupRequest {
 };
 
 // The settings of a startup parameter `options`: -c name=value, -cname=value, --name=value, words separated by white space, a
-// backslash takes the next character literally. Anything else is 42601, as PostgreSQL says it.
+// backslash takes the next character literally; of the one-letter switches of postgres(1) -e, -F, -O, -P, -s and -S. Anything
+// else is 42601, as PostgreSQL says it.
 Result<std::vector<std::pair<std::string, std::string>>> parse_startup_options(std::string_view options);
 
 // Decodes a startup packet from behind its length and version fields.
@@ -76,11 +77,12 @@ class StartupNegotiation {
   bool reply() const { return reply_; }
 
  private:
-  enum class State : std::uint8_t { Packet, AwaitTls, AwaitDirectTls, CheckTail, Done };
+  enum class State : std::uint8_t { Packet, AnsweredSsl, AwaitTls, AwaitDirectTls, MissingAlpn, Done };
 
   StartupAction next_packet(std::string_view& input);
   StartupAction ssl_request(std::string_view& input);
   StartupAction gss_request(std::string_view& input);
+  StartupAction unsupported(std::uint32_t version);
   StartupAction cancel_request(std::string_view body);
   StartupAction fail(std::string_view sqlstate, std::string message, bool reply, std::string detail = {});
 
@@ -89,7 +91,6 @@ class StartupNegotiation {
   bool tls_ = false;
   bool ssl_asked_ = false;
   bool gss_asked_ = false;
-  bool start_tls_ = false;
   bool reply_ = false;
   StartupRequest request_;
   SqlError error_;
