@@ -1,6 +1,6 @@
-// What servers send: encoding (towards clients) and decoding to views (from servers). A decode_x takes a message's body whole;
-// views point into it and live as long. Decoding errors are 08P01 and mean that the server cannot be used any more. Encoders
-// append whole messages to `out`. No state.
+// What servers send: encoding (towards clients) and decoding to views (from servers). A decode_x takes a message's body
+// whole; views point into it and live as long. Decoding errors are 08P01 and mean that the server cannot be used any
+// more. Encoders append whole messages to `out`. No state.
 #pragma once
 
 #include <cstdint>
@@ -24,8 +24,9 @@ namespace pgweir::protocol {
 enum class Severity : std::uint8_t { Panic, Fatal, Error, Warning, Notice, Info, Log, Debug };
 std::string_view severity_name(Severity severity);
 
-// Fields S, V, C, M, D, H, P, R. A refusal's reason code is shown as detail "reason: <code>" when it has no detail of its own,
-// so that every client shows it. position: 1-based character of the query, 0 for none. A missing SQLSTATE is sent as XX000.
+// Fields S, V, C, M, D, H, P, R. A refusal's reason code is shown as detail "reason: <code>" when it has no detail of
+// its own, so that every client shows it. position: 1-based character of the query, 0 for none. A missing SQLSTATE is
+// sent as XX000.
 void encode_error(const SqlError& error, Severity severity, std::string& out, int position = 0);   // 'E'
 void encode_notice(const SqlError& error, Severity severity, std::string& out, int position = 0);  // 'N'
 
@@ -88,14 +89,16 @@ void encode_parameter_status(std::string_view name, std::string_view value, std:
 // key: kMinCancelKey..kMaxCancelKey bytes; 4 towards a 3.0 client.
 void encode_backend_key_data(std::int32_t pid, std::string_view key, std::string& out);
 // version: the one that is spoken from here on (whole number, e.g. kProtocol32), not above what the client asked for.
-void encode_negotiate_protocol_version(std::uint32_t version, std::span<const std::string> unknown_options, std::string& out);
+void encode_negotiate_protocol_version(std::uint32_t version, std::span<const std::string> unknown_options,
+                                       std::string& out);
 
 // ---- decoding
 
 Result<TransactionStatus> decode_ready_for_query(std::string_view body);
 Result<std::string_view> decode_command_complete(std::string_view body);  // the tag
 
-// "INSERT 0 5" -> {"INSERT", 5}; "CREATE TABLE" -> {"CREATE TABLE", none}. rows is none unless the tag ends in a number.
+// "INSERT 0 5" -> {"INSERT", 5}; "CREATE TABLE" -> {"CREATE TABLE", none}. rows is none unless the tag ends in a
+// number.
 struct CommandTag {
   std::string_view verb;
   std::optional<std::uint64_t> rows;
@@ -150,7 +153,8 @@ Result<NegotiateProtocolVersion> decode_negotiate_protocol_version(std::string_v
 // ---- OIDs of one server told as another's
 
 using OidMapper = std::function<Oid(Oid)>;
-// The same RowDescription / ParameterDescription with every type OID (and table OID) mapped. On an error nothing is appended.
+// The same RowDescription / ParameterDescription with every type OID (and table OID) mapped. On an error nothing is
+// appended.
 [[nodiscard]] std::optional<SqlError> map_row_description(std::string_view body, const OidMapper& map_type,
                                                           const OidMapper& map_table, std::string& out);
 [[nodiscard]] std::optional<SqlError> map_parameter_description(std::string_view body, const OidMapper& map_type,

@@ -1,5 +1,5 @@
-// Bounds-checked reading and appending of the wire's big-endian integers and strings. Views returned by a ByteReader point
-// into the bytes it was given and live as long as those. Value types; not thread-safe.
+// Bounds-checked reading and appending of the wire's big-endian integers and strings. Views returned by a ByteReader
+// point into the bytes it was given and live as long as those. Value types; not thread-safe.
 #pragma once
 
 #include <cstddef>
@@ -11,8 +11,8 @@
 
 namespace pgweir::protocol {
 
-// Reads from the front. A read that does not fit returns 0 or an empty view, reads nothing, and makes ok() false for good, so
-// that a decoder may check once at its end (it must check before it loops on a count that it read).
+// Reads from the front. A read that does not fit returns 0 or an empty view, reads nothing, and makes ok() false for
+// good, so that a decoder may check once at its end (it must check before it loops on a count that it read).
 class ByteReader {
  public:
   explicit ByteReader(std::string_view bytes) : rest_(bytes) {}

@@ -1,5 +1,6 @@
-// ClientStatements: the prepared statements of one client by the names the client gave them, and the way back when a Parse or
-// Close that was sent ahead did not happen. Handle is the owner's (a pointer to a shared definition). Not thread-safe.
+// ClientStatements: the prepared statements of one client by the names the client gave them, and the way back when a
+// Parse or Close that was sent ahead did not happen. Handle is the owner's (a pointer to a shared definition). Not
+// thread-safe.
 #pragma once
 
 #include <cstddef>
@@ -31,8 +32,8 @@ class ClientStatements {
  public:
   explicit ClientStatements(ClientStatementLimits limits = {}) : limits_(limits) {}
 
-  // Parse: the name stands for the handle from here on. The empty name is replaced, another one that exists is 42P05. bytes: its
-  // weight. tag: the ReplyTracker's; every put and erase stays undoable until confirm(tag).
+  // Parse: the name stands for the handle from here on. The empty name is replaced, another one that exists is 42P05.
+  // bytes: its weight. tag: the ReplyTracker's; every put and erase stays undoable until confirm(tag).
   std::optional<SqlError> put(std::string_view name, Handle handle, std::size_t bytes, std::uint32_t tag) {
     auto found = map_.find(name);
     if (found != map_.end() && !name.empty()) return duplicate_statement(name);

@@ -32,7 +32,8 @@ Frame FrameReader::next_chunk(std::string_view& input) {
   if (input.empty()) return Frame{Frame::Kind::NeedMore, streaming_type_, false, false, streaming_size_, 1, {}};
   const std::size_t size = std::min<std::size_t>(input.size(), streaming_left_);
   streaming_left_ -= static_cast<std::uint32_t>(size);
-  Frame frame{Frame::Kind::Chunk, streaming_type_, false, streaming_left_ == 0, streaming_size_, 0, input.substr(0, size)};
+  const bool last = streaming_left_ == 0;
+  Frame frame{Frame::Kind::Chunk, streaming_type_, false, last, streaming_size_, 0, input.substr(0, size)};
   input.remove_prefix(size);
   return frame;
 }

@@ -3,8 +3,8 @@
 //   burst:   | whole | whole | first part of a large DataRow .....|      next burst: |..... its rest | whole | hea|
 //   frames:   Message Message Chunk{first}                                            Chunk{last}     Message  NeedMore
 //
-// The caller keeps what next() did not take from `input` and gives it again with more bytes behind it. Splitting the input
-// anywhere gives the same messages: a Message is the whole message in one view, or Chunks whose concatenation is.
+// The caller keeps what next() did not take from `input` and gives it again with more bytes behind it. Splitting the
+// input anywhere gives the same messages: a Message is the whole message in one view, or Chunks whose concatenation is.
 // Not thread-safe; no allocation except in error().
 #pragma once
 
@@ -56,8 +56,8 @@ class FrameReader {
 
   explicit FrameReader(const FrameLimits& limits) : limits_(limits) {}
 
-  // The next frame; what it covers is removed from the front of `input`. NeedMore and Error take nothing; an Error stays (the
-  // connection cannot be resynchronised) unless allow_large() is called.
+  // The next frame; what it covers is removed from the front of `input`. NeedMore and Error take nothing; an Error
+  // stays (the connection cannot be resynchronised) unless allow_large() is called.
   Frame next(std::string_view& input) {
     if (streaming_left_ != 0) return next_chunk(input);
     if (input.size() < kHeaderSize) return need_header();
@@ -72,14 +72,15 @@ class FrameReader {
     return frame;
   }
 
-  // After an Error with Fault::TooLarge on a message that PostgreSQL itself would take: clears the error and streams that one
-  // message in Chunks, so that the caller may forward or discard it. False when that was not the case.
+  // After an Error with Fault::TooLarge on a message that PostgreSQL itself would take: clears the error and streams
+  // that one message in Chunks, so that the caller may forward or discard it. False when that was not the case.
   bool allow_large();
 
   bool streaming() const { return streaming_left_ != 0; }               // inside a message given in Chunks
   std::uint32_t streaming_left() const { return streaming_left_; }      // its bytes to come
   Fault fault() const { return fault_; }
-  // As PostgreSQL would say it: 08P01 for UnknownType and InvalidLength, 54000 for TooLarge. Precondition: fault() != None.
+  // As PostgreSQL would say it: 08P01 for UnknownType and InvalidLength, 54000 for TooLarge. Precondition: fault() !=
+  // None.
   SqlError error() const;
 
  private:

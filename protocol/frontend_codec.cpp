@@ -174,7 +174,8 @@ void encode_query(std::string_view text, std::string& out) {
   writer.end_message();
 }
 
-void encode_parse(std::string_view name, std::string_view query, std::span<const Oid> parameter_types, std::string& out) {
+void encode_parse(std::string_view name, std::string_view query, std::span<const Oid> parameter_types,
+                  std::string& out) {
   ByteWriter writer(out);
   writer.begin_message('P');
   writer.cstring(name);

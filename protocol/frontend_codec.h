@@ -1,5 +1,6 @@
-// What clients send: decoding to views, and encoding. A decode_x takes a message's body (Frame::body()) whole; its views point
-// into it and live as long. Errors are 08P01 with PostgreSQL's texts. Encoders append whole messages to `out`. No state.
+// What clients send: decoding to views, and encoding. A decode_x takes a message's body (Frame::body()) whole; its
+// views point into it and live as long. Errors are 08P01 with PostgreSQL's texts. Encoders append whole messages to
+// `out`. No state.
 #pragma once
 
 #include <cstdint>
@@ -24,8 +25,8 @@ class FormatCodes {
   FormatCodes() = default;
   explicit FormatCodes(std::string_view raw) : raw_(raw) {}  // two bytes a code
   std::size_t count() const { return raw_.size() / 2; }
-  // The code that applies to a parameter or column: none given means text, one given is for all. Not checked to be 0 or 1
-  // (PostgreSQL answers that itself).
+  // The code that applies to a parameter or column: none given means text, one given is for all. Not checked to be 0 or
+  // 1 (PostgreSQL answers that itself).
   std::int16_t of(std::size_t index) const;
   // The codes' bytes without the count.
   std::string_view raw() const { return raw_; }
@@ -126,7 +127,8 @@ Result<FunctionCall> decode_function_call(std::string_view body);
 Result<CopyFail> decode_copy_fail(std::string_view body);
 
 void encode_query(std::string_view text, std::string& out);
-void encode_parse(std::string_view name, std::string_view query, std::span<const Oid> parameter_types, std::string& out);
+void encode_parse(std::string_view name, std::string_view query, std::span<const Oid> parameter_types,
+                  std::string& out);
 void encode_bind(std::string_view portal, std::string_view statement, std::span<const std::int16_t> parameter_formats,
                  std::span<const std::optional<std::string_view>> parameters,
                  std::span<const std::int16_t> result_formats, std::string& out);
@@ -148,16 +150,18 @@ void encode_ssl_request(std::string& out);
 // key: kMinCancelKey..kMaxCancelKey bytes.
 void encode_cancel_request(std::int32_t pid, std::string_view key, std::string& out);
 
-// The same message with another statement name, the rest copied raw. They look no further than the names, so that a Bind of
-// any size costs one copy. False (nothing appended) when the names are not there. rename_bind keeps the portal's name.
+// The same message with another statement name, the rest copied raw. They look no further than the names, so that a
+// Bind of any size costs one copy. False (nothing appended) when the names are not there. rename_bind keeps the
+// portal's name.
 [[nodiscard]] bool rename_parse(std::string_view body, std::string_view name, std::string& out);
 [[nodiscard]] bool rename_bind(std::string_view body, std::string_view statement, std::string& out);
 [[nodiscard]] bool rename_describe(std::string_view body, std::string_view name, std::string& out);  // either kind
 [[nodiscard]] bool rename_close(std::string_view body, std::string_view name, std::string& out);     // either kind
 
 // The same for a message that streams: `body` is as much of it as there is, `size` the whole message with its header
-// (Frame::size). Appends the new header and names, and returns how many bytes of `body` they stand for; all behind them,
-// in this Chunk and the next ones, is forwarded as it is. nullopt when the names are not there yet. Types P, B, D, C.
+// (Frame::size). Appends the new header and names, and returns how many bytes of `body` they stand for; all behind
+// them, in this Chunk and the next ones, is forwarded as it is. nullopt when the names are not there yet. Types P, B,
+// D, C.
 [[nodiscard]] std::optional<std::size_t> rename_head(char type, std::uint32_t size, std::string_view body,
                                                      std::string_view name, std::string& out);
 

@@ -9,7 +9,7 @@ namespace {
 
 auto position(auto& entries, std::string_view name) {
   return std::lower_bound(entries.begin(), entries.end(), name,
-                          [](const ParameterStatusSet::Entry& entry, std::string_view key) { return entry.first < key; });
+                          [](const auto& entry, std::string_view key) { return entry.first < key; });
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// ParameterStatusSet: the parameters that a server has reported, and what has to be told to a client that knows another set.
-// Value type; not thread-safe. Small (some twenty entries), hence a sorted vector.
+// ParameterStatusSet: the parameters that a server has reported, and what has to be told to a client that knows another
+// set. Value type; not thread-safe. Small (some twenty entries), hence a sorted vector.
 #pragma once
 
 #include <cstddef>
@@ -19,7 +19,8 @@ class ParameterStatusSet {
   enum class Set { Unchanged, Changed, Full };
   Set set(std::string_view name, std::string_view value);
   bool erase(std::string_view name);
-  // nullptr when it was never reported. Valid until the set changes. Names are compared exactly: servers report one spelling.
+  // nullptr when it was never reported. Valid until the set changes. Names are compared exactly: servers report one
+  // spelling.
   const std::string* find(std::string_view name) const;
 
   bool empty() const { return entries_.empty(); }
@@ -36,11 +37,11 @@ struct ParameterChange {
   std::string_view name, value;
   bool operator==(const ParameterChange&) const = default;
 };
-// What a client that knows `known` must be told to know `actual`, by name. A parameter that `actual` lacks is no change: the
-// protocol cannot unreport. Views point into `actual`.
+// What a client that knows `known` must be told to know `actual`, by name. A parameter that `actual` lacks is no
+// change: the protocol cannot unreport. Views point into `actual`.
 std::vector<ParameterChange> diff(const ParameterStatusSet& known, const ParameterStatusSet& actual);
-// The same as ParameterStatus messages, without allocation when nothing changed; afterwards `known` holds the new values.
-// Returns how many were appended.
+// The same as ParameterStatus messages, without allocation when nothing changed; afterwards `known` holds the new
+// values. Returns how many were appended.
 std::size_t append_changes(ParameterStatusSet& known, const ParameterStatusSet& actual, std::string& out);
 
 }  // namespace pgweir::protocol

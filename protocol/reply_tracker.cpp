@@ -38,7 +38,7 @@ ReplyTracker::Push ReplyTracker::push_simulated(std::string_view bytes, std::uin
   if (count_ == 0)
     due_ += bytes.size();
   else
-    append(Entry{Request::Simulated, Disposition::Forward, false, false, tag, static_cast<std::uint32_t>(bytes.size())});
+    append({Request::Simulated, Disposition::Forward, false, false, tag, static_cast<std::uint32_t>(bytes.size())});
   return Push::Queued;
 }
 
@@ -219,7 +219,8 @@ void ReplyTracker::skip_to_sync() {
   skipping_ = count_ == 0;
 }
 
-// A CopyInResponse came: the server reads and ignores the Syncs up to the end of the copied data, or all if we sent no end yet.
+// A CopyInResponse came: the server reads and ignores the Syncs up to the end of the copied data, or all if we sent no
+// end yet.
 void ReplyTracker::eat_syncs() {
   for (std::size_t i = 1; i < count_; ++i) {
     Entry& entry = at(i);

@@ -1,12 +1,14 @@
 // ReplyTracker: the queue of replies that one server connection still owes, which is what makes pipelining right.
 //
-// Push an entry for each request in the order in which it is written to the server; call on_message() for each message that the
-// server sends; then take_simulated(). Between them the queue knows whom a reply belongs to, whether the client sees it, what
-// an error makes the server skip, and when the connection owes nothing. It mirrors PostgreSQL's rules (postgres.c, copyfromparse.c):
-//  - an error in Parse, Bind, Describe, Execute or Close discards every later request, of any kind, up to the next Sync; one in
-//    a Query, a FunctionCall or at a Sync does not; each of those three ends in its own ReadyForQuery;
-//  - during COPY FROM STDIN the server reads CopyData, CopyDone, CopyFail and ignores Flush and Sync: such a Sync gets no Z. That
-//    concerns Syncs sent behind the COPY before its CopyInResponse came, too; push_copy_end() marks how far;
+// Push an entry for each request in the order in which it is written to the server; call on_message() for each message
+// that the server sends; then take_simulated(). Between them the queue knows whom a reply belongs to, whether the
+// client sees it, what an error makes the server skip, and when the connection owes nothing. It mirrors PostgreSQL's
+// rules (postgres.c, copyfromparse.c):
+//  - an error in Parse, Bind, Describe, Execute or Close discards every later request, of any kind, up to the next
+//    Sync; one in a Query, a FunctionCall or at a Sync does not; each of those three ends in its own ReadyForQuery;
+//  - during COPY FROM STDIN the server reads CopyData, CopyDone, CopyFail and ignores Flush and Sync: such a Sync
+//    gets no Z. That concerns Syncs sent behind the COPY before its CopyInResponse came, too; push_copy_end() marks how
+//    far;
 //  - NoticeResponse, ParameterStatus and NotificationResponse come at any time and answer nothing.
 // Bounded by limits; memory is kept between uses (release_memory() gives it back). Not thread-safe.
 #pragma once
@@ -41,7 +43,7 @@ class ReplyTracker {
  public:
   enum class Push : std::uint8_t {
     Queued,   // send it; its reply will come
-    Skipped,  // the server discards it (an error, and no Sync since); it is not in the queue and need not be sent. Treat it like
+    Skipped,  // the server discards it (an error, and no Sync since); it is not queued and need not be sent. Treat it like
               // an entry of skipped()
     Ignored,  // a Sync (or Flush) during COPY FROM STDIN: do not send it, nothing will come for it
     Full,     // a limit is reached: stop reading the client until replies have come; nothing was changed
@@ -55,11 +57,11 @@ class ReplyTracker {
       Violation,    // this message cannot come now: the server connection is unusable, close it
     };
     Action action = Action::Violation;
-    bool asynchronous = false;  // N, S or A: answers nothing. action is that of the request being answered, A is forwarded
+    bool asynchronous = false;  // N, S or A: answers nothing. action is that of the request at work; A is forwarded
     bool error = false;         // an ErrorResponse
     bool completed = false;     // the request below has had its last message. An error completes the extended requests;
                                 // Query, FunctionCall and Sync complete at their Z
-    Request request = Request::Query;  // whom it belongs to; meaningless for Unsolicited, Violation and with nothing owed
+    Request request = Request::Query;  // whose it is; meaningless for Unsolicited, Violation, nothing owed
     std::uint32_t tag = 0;             // the owner's
   };
 
@@ -83,9 +85,11 @@ class ReplyTracker {
 
   // Precondition: request != Simulated.
   Push push(Request request, Disposition disposition, std::uint32_t tag = 0);
-  // Bytes (whole messages) that the client gets when everything before them has been answered; due at once if nothing is owed.
+  // Bytes (whole messages) that the client gets when everything before them has been answered; due at once if nothing
+  // is owed.
   Push push_simulated(std::string_view bytes, std::uint32_t tag = 0);
-  // A CopyDone or CopyFail was sent. Required for each, also for a late one: it is how Syncs before and behind it are told apart.
+  // A CopyDone or CopyFail was sent. Required for each, also for a late one: it is how Syncs before and behind it are
+  // told apart.
   void push_copy_end();
   // Whether a Flush may be sent now: Ignored during COPY FROM STDIN, else Queued (Flush has no reply and no entry).
   Push push_flush() const { return in_copy_in() ? Push::Ignored : Push::Queued; }
@@ -94,7 +98,8 @@ class ReplyTracker {
 
   // status: ReadyForQuery's letter, else unused. Invalidates skipped().
   Reply on_message(BackendMessage type, char status = 0);
-  // What the last on_message() or abandon() took out of the queue without a reply, in order. Valid until the next of them.
+  // What the last on_message() or abandon() took out of the queue without a reply, in order. Valid until the next of
+  // them.
   std::span<const Skipped> skipped() const { return skipped_; }
   // Appends the simulated bytes that are due (call it after the message of on_message() was handed on, and after
   // push_simulated). Returns whether there were any.
@@ -104,7 +109,8 @@ class ReplyTracker {
 
   // ---- state
 
-  // Entries owed by the server. Simulated ones count: 0 means that nothing is on its way to the client either, except due bytes.
+  // Entries owed by the server. Simulated ones count: 0 means that nothing is on its way to the client either, except
+  // due bytes.
   std::size_t outstanding() const { return count_ - dead_; }
   std::size_t outstanding_syncs() const { return syncs_; }  // Sync, Query and FunctionCall: each ends in a Z
   // Nothing owed, no batch begun that has no Sync yet, no COPY, and the last Z said 'I': the server may be released.

@@ -14,9 +14,9 @@ enum class SslAnswer : std::uint8_t {
   Refused,   // 'N': the server has no TLS; whether to go on in plain text is the caller's policy
 };
 
-// received: everything that has come since the SSLRequest was sent. An error (08P01) means close: a server that answers with
-// anything else, or with bytes behind the answer, which somebody on the way may have put there to be read as if they had come
-// through TLS.
+// received: everything that has come since the SSLRequest was sent. An error (08P01) means close: a server that answers
+// with anything else, or with bytes behind the answer, which somebody on the way may have put there to be read as if
+// they had come through TLS.
 Result<SslAnswer> interpret_ssl_answer(std::string_view received);
 
 }  // namespace pgweir::protocol

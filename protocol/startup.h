@@ -1,6 +1,6 @@
-// Startup negotiation towards clients: from the first byte of a connection to its startup packet, or a cancel request. Sans-I/O:
-// give it what was received and do what it says. Source: PostgreSQL documentation, "Frontend/Backend Protocol", Message Flow,
-// and the answers of backend_startup.c. Not thread-safe.
+// Startup negotiation towards clients: from the first byte of a connection to its startup packet, or a cancel request.
+// Sans-I/O: give it what was received and do what it says. Source: PostgreSQL documentation, "Frontend/Backend
+// Protocol", Message Flow, and the answers of backend_startup.c. Not thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -21,17 +21,17 @@ struct StartupRequest {
   std::uint32_t version = kProtocol30;  // what is spoken: kProtocol30 or kProtocol32
   std::string user, database;           // database defaults to user
   Replication replication = Replication::None;
-  // In the order in which PostgreSQL applies them: those of `options` first, then the other parameters as sent. Names of
-  // `options` have '-' turned into '_'. A name may occur more than once; the last one counts.
+  // In the order in which PostgreSQL applies them: those of `options` first, then the other parameters as sent. Names
+  // of `options` have '-' turned into '_'. A name may occur more than once; the last one counts.
   std::vector<std::pair<std::string, std::string>> settings;
   std::vector<std::string> unknown_protocol_options;  // "_pq_.*"
   // One NegotiateProtocolVersion(version, unknown_protocol_options) is due before authentication.
   bool negotiate = false;
 };
 
-// The settings of a startup parameter `options`: -c name=value, -cname=value, --name=value, words separated by white space, a
-// backslash takes the next character literally; of the one-letter switches of postgres(1) -e, -F, -O, -P, -s and -S. Anything
-// else is 42601, as PostgreSQL says it.
+// The settings of a startup parameter `options`: -c name=value, -cname=value, --name=value, words separated by white
+// space, a backslash takes the next character literally; of the one-letter switches of postgres(1) -e, -F, -O, -P, -s
+// and -S. Anything else is 42601, as PostgreSQL says it.
 Result<std::vector<std::pair<std::string, std::string>>> parse_startup_options(std::string_view options);
 
 // Decodes a startup packet from behind its length and version fields.
@@ -62,12 +62,12 @@ class StartupNegotiation {
   };
   explicit StartupNegotiation(Options options) : options_(options), tls_(options.tls_established) {}
 
-  // Looks at what was received and not used yet; takes from the front of `input` what it has used. Never asks for more than
-  // 10,004 bytes. After Cancel, Startup and Fail it is done: further calls give Fail.
+  // Looks at what was received and not used yet; takes from the front of `input` what it has used. Never asks for more
+  // than 10,004 bytes. After Cancel, Startup and Fail it is done: further calls give Fail.
   StartupAction next(std::string_view& input);
 
-  // The handshake that StartTls or DirectTls asked for has succeeded. alpn_postgresql: the client chose "postgresql" by ALPN; a
-  // direct handshake without it makes the next call fail.
+  // The handshake that StartTls or DirectTls asked for has succeeded. alpn_postgresql: the client chose "postgresql" by
+  // ALPN; a direct handshake without it makes the next call fail.
   void tls_established(bool alpn_postgresql);
 
   bool tls() const { return tls_; }

@@ -1,5 +1,5 @@
-// Prepared statements of many clients on shared servers: the name a statement has on every server (a hash of its content), the
-// clients' own names, and what one server holds. Not thread-safe.
+// Prepared statements of many clients on shared servers: the name a statement has on every server (a hash of its
+// content), the clients' own names, and what one server holds. Not thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -28,12 +28,12 @@ struct StatementHashKey {
   std::uint64_t first = 0, second = 0;
 };
 
-// SipHash-2-4 with 128 bits of output (Aumasson, Bernstein: "SipHash: a fast short-input PRF", and its 128-bit variant), over
-// `bytes`.
+// SipHash-2-4 with 128 bits of output (Aumasson, Bernstein: "SipHash: a fast short-input PRF", and its 128-bit
+// variant), over `bytes`.
 StatementHash siphash128(const StatementHashKey& key, std::string_view bytes);
 
-// Of the text sent to the server, the declared types and the id of the parse environment (role and settings; 0 for none).
-// Whoever keeps definitions by this hash compares them in full on a hit.
+// Of the text sent to the server, the declared types and the id of the parse environment (role and settings; 0 for
+// none). Whoever keeps definitions by this hash compares them in full on a hit.
 StatementHash hash_statement(const StatementHashKey& key, std::string_view text, std::span<const Oid> types,
                              std::uint64_t environment);
 
@@ -42,16 +42,19 @@ constexpr std::size_t kServerStatementNameSize = 39;
 void append_server_name(const StatementHash& hash, std::string& out);
 std::string server_name(const StatementHash& hash);
 
-// What one server connection has prepared, least recently used first out. Several clients' pipelines share it, so nothing is
-// evicted behind the owner's back: after insert(), call pop_excess() and send a Close for what it returns, in front of the Parse.
+// What one server connection has prepared, least recently used first out. Several clients' pipelines share it, so
+// nothing is evicted behind the owner's back: after insert(), call pop_excess() and send a Close for what it returns,
+// in front of the Parse.
 class ServerStatements {
  public:
   explicit ServerStatements(std::size_t capacity) : capacity_(capacity) {}
 
-  // The stamp given at insert(), marking it most recently used; nullopt when the server does not have it. No allocation.
+  // The stamp given at insert(), marking it most recently used; nullopt when the server does not have it. No
+  // allocation.
   std::optional<std::uint64_t> touch(const StatementHash& hash);
   bool contains(const StatementHash& hash) const { return index_.contains(hash); }
-  // stamp: the owner's order of Parses, to tell an old copy from a new one. Replaces the stamp when it is there already.
+  // stamp: the owner's order of Parses, to tell an old copy from a new one. Replaces the stamp when it is there
+  // already.
   void insert(const StatementHash& hash, std::uint64_t stamp);
   // Takes out the least recently used one while there are more than the capacity; never the most recently used one.
   std::optional<StatementHash> pop_excess();
