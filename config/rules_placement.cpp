@@ -89,8 +89,8 @@ class Nesting {
           context_.document.key_place({"cluster", cluster_.name, "placement", placement.name}),
           "the placement \"" + placement.name + "\" is more than " + std::to_string(kMaxPlacementLevels) +
               " levels deep");
-      // Told once, at the innermost placement that is too deep.
-      types.resize(kMaxPlacementLevels);
+      // Told once, at the innermost placement that is too deep: outer ones see nothing below it.
+      types.clear();
     }
     return done_[placement.name] = types;
   }
@@ -128,21 +128,23 @@ std::set<std::string> inner_placements(const Placement& placement) {
   return names;
 }
 
-bool collect_types(const Cluster& cluster, const std::string& name, std::size_t level, std::vector<KeyType>& types) {
-  const Placement* placement = find_placement(cluster, name);
-  if (!placement || level >= kMaxPlacementLevels) return false;
-  if (level == types.size()) types.push_back(placement->key_type);
-  for (const std::string& inner : inner_placements(*placement)) {
-    if (!collect_types(cluster, inner, level + 1, types)) return false;
-  }
-  return true;
-}
-
 }  // namespace
 
 std::vector<KeyType> level_types(const Cluster& cluster, const std::string& placement) {
   std::vector<KeyType> types;
-  if (!collect_types(cluster, placement, 0, types)) types.clear();
+  std::set<std::string> level = {placement};
+  while (!level.empty()) {
+    // More levels than allowed: too deep, or a cycle.
+    if (types.size() == kMaxPlacementLevels) return {};
+    std::set<std::string> below;
+    for (const std::string& name : level) {
+      const Placement* found = find_placement(cluster, name);
+      if (!found) return {};
+      if (name == *level.begin()) types.push_back(found->key_type);
+      below.merge(inner_placements(*found));
+    }
+    level = std::move(below);
+  }
   return types;
 }
 
