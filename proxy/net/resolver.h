@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "config/config.h"
@@ -49,6 +50,7 @@ class Resolver {
   struct Shared;
   // Shared with the lookup thread, which is left behind (detached) when it is stuck at destruction.
   std::shared_ptr<Shared> shared_;
+  std::thread lookups_, deadlines_;
 };
 
 }  // namespace pgweir::net

@@ -144,12 +144,14 @@ class Stream final : public Disposable, private IoWatch {
   static constexpr std::size_t kLowWater = 64 * 1024, kHighWater = 256 * 1024;
 
  private:
-  enum class State : std::uint8_t { Connecting, Open, Draining, Lingering, Closed };
-  class Guard;  // knows whether the stream was destroyed in a callback
+  // Ended: the peer sent its end; output is still possible. Draining: close_after_flush(). Lingering: finish().
+  enum class State : std::uint8_t { Connecting, Open, Ended, Draining, Lingering, Closed };
+  class Guard;   // learns whether the stream was destroyed in a callback
+  struct Phase;  // what only the beginning and the end of a connection's life need
   struct Tls;
-  struct Connect;
-  struct TlsDelete { void operator()(Tls*) const; };
-  struct ConnectDelete { void operator()(Connect*) const; };
+  struct TlsBio;
+  struct PhaseDelete { void operator()(Phase* phase) const; };
+  struct TlsDelete { void operator()(Tls* tls) const; };
 
   Stream(Worker& worker, int fd, StreamHandler* handler);
   void on_io(std::uint32_t epoll_events) override;
@@ -157,61 +159,78 @@ class Stream final : public Disposable, private IoWatch {
   void on_flush() override;
   void on_orphaned() override;
 
-  // reading
-  bool reading() const { return !paused_ && handler_ != nullptr && state_ == State::Open; }
+  // stream_read.cpp; those that return bool say whether the stream is still there and reading may go on
+  bool handshaking() const;
+  bool reading() const;
   void read_ready();
-  bool read_once(bool& drained);
-  bool read_plain(bool& drained);
-  bool read_tls(bool& drained);
+  bool read_once();
+  bool read_plain();
+  long receive(char* to, std::size_t size);
+  bool read_failed(long result);
+  bool arrived_in_scratch(std::size_t tail, std::size_t count);
+  bool direct_reads() const;
+  char* direct_space(std::size_t at_least);
   bool deliver(std::string_view bytes, bool in_scratch);
-  std::size_t prepare_direct();
+  bool keep(std::string_view rest, std::size_t consumed, bool in_scratch);
   bool present();
+  void tell_hangup();
   void discard_input();
-  // writing
+
+  // stream_write.cpp
+  bool writable() const { return state_ != State::Connecting && state_ != State::Closed && !failure_; }
   void write_out();
-  bool write_wire(std::string_view extra, std::size_t& extra_sent);
-  void encrypt_queued();
-  void send_tls(std::string_view bytes);
-  void after_write();
+  std::size_t write_wire(std::string_view extra);
+  void send_direct(std::string_view bytes);
+  void after_write(bool may_call_back);
   void set_blocked(bool blocked);
-  // ends
+
+  // stream.cpp
   void fail(StreamError error);
   void fail_later(StreamError error);
   void shut();
-  void finish_flushed();
-  // connecting
+  void flushed();
+  void lingered();
   void try_connect();
-  void connect_done();
-  void connect_failed();
-  void on_connect_timer();
-  // TLS
+  void connected(bool readable);
+  void on_phase_timer();
+
+  // stream_tls.cpp
   void start_tls(std::shared_ptr<const TlsContext> context, const std::string& server_name, Task on_ready);
-  bool handshake();
-  bool feed_tls(std::string_view cipher, std::size_t plain_at, std::size_t& plain_end);
-  friend struct TlsBio;
+  bool read_tls();
+  bool feed_tls(std::string_view cipher);
+  bool shake_hands();
+  bool decrypt(char* to, std::size_t room, std::size_t& count);
+  bool tls_became_ready();
+  bool tls_take_unread();
+  void tls_failed(int result, const char* what);
+  void encrypt_queued();
+  void encrypt_direct(std::string_view bytes);
+  bool encrypt(std::string_view bytes);
+  void tls_say_goodbye();
+  void tls_attach(ssl_st* ssl);
 
   Worker* worker_;
   StreamHandler* handler_;
   int fd_;
   State state_ = State::Open;
   bool paused_ = false;
-  bool readable_ = false;        // an edge said so, or a read was full; cleared by a short read
+  bool readable_ = false;     // an edge said so, or the last read was full; cleared by a short read
   bool hung_up_ = false;
   bool hangup_told_ = false;
-  bool blocked_ = false;         // EPOLLOUT is registered
-  bool was_above_ = false;
-  bool present_ = false;         // unconsumed bytes are due to be presented
+  bool blocked_ = false;      // EPOLLOUT is registered
+  bool was_above_ = false;    // on_drained is owed
+  bool present_ = false;      // unconsumed bytes are due to be presented
   bool in_on_bytes_ = false;
   std::uint32_t read_size_ = Worker::kScratchSize;
   bool* destroyed_ = nullptr;
   std::size_t want_ = 0, retain_limit_ = kRetainLimit, low_water_ = kLowWater, high_water_ = kHighWater;
-  std::string_view lent_;        // what on_bytes is looking at
+  std::string_view lent_;     // what on_bytes is looking at
   RetainedBuffer retained_;
-  OutputQueue plain_, wire_;     // plain_ is used under TLS only
+  OutputQueue wire_, plain_;  // plain_: to be encrypted
   std::uint64_t bytes_in_ = 0, bytes_out_ = 0;
-  std::unique_ptr<StreamError> failure_;  // to be told at the end of the wake-up
+  std::unique_ptr<StreamError> failure_;  // of writing or connecting; told by on_closed after what can still be read
+  std::unique_ptr<Phase, PhaseDelete> phase_;
   std::unique_ptr<Tls, TlsDelete> tls_;
-  std::unique_ptr<Connect, ConnectDelete> connect_;
 };
 
 }  // namespace pgweir::net

@@ -60,8 +60,7 @@ class TimerWheel {
   TimerWheel(const TimerWheel&) = delete;
   TimerWheel& operator=(const TimerWheel&) = delete;
 
-  // Runs the callbacks of all timers due at `now`, by tick; within a tick in the order of arming where the timers came
-  // by the same level. `now` earlier than before is ignored.
+  // Runs the callbacks of all timers due at `now`, in the order of their ticks. `now` earlier than before is ignored.
   void advance(Clock::time_point now);
   // A time at which advance() must be called: not later than the earliest deadline rounded up to a millisecond. Absent
   // when nothing is armed.
@@ -70,14 +69,16 @@ class TimerWheel {
 
  private:
   friend class Timer;
-  // 64^6 ms is two years; later ones wait in the top level
-  static constexpr unsigned kBits = 6, kSlots = 1u << kBits, kLevels = 6;
+  static constexpr unsigned kBits = 6, kSlots = 1u << kBits, kLevels = 7;  // 64^7 ms are 139 years
+  struct Next {
+    std::uint64_t tick = 0;
+    unsigned slot = 0;
+  };
   std::uint64_t tick_of(Clock::time_point) const;
   void link(Timer&);
   void unlink(Timer&);
-  void run_slot(unsigned slot);
-  void cascade(unsigned level);
-  std::uint64_t next_tick() const;
+  void run_due();
+  Next next() const;  // precondition: armed_ > 0
 
   Clock::time_point start_;
   std::uint64_t now_ = 0;  // ticks done

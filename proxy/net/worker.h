@@ -1,9 +1,11 @@
 // Worker: one thread with its own edge-triggered epoll reactor, a queue for posts from other threads, a timer wheel and
 // the memory that all its streams share. Everything is called on the worker's own thread, except what says otherwise.
 //
-// One wake-up: ready sockets, streams scheduled again, posted tasks, timers; then deferred functions; then each stream
+// One wake-up: ready sockets, posted tasks, streams scheduled again, timers; then deferred functions; then each stream
 // with output is flushed once; then disposed objects are deleted; then epoll_wait until the next deadline.
 #pragma once
+
+#include <sys/types.h>
 
 #include <atomic>
 #include <cstddef>
@@ -58,6 +60,7 @@ class IoWatch : private ListNode<AttachedTag>, private ListNode<ReadyTag>, priva
   virtual void on_ready() = 0;    // after Worker::schedule_ready
   virtual void on_flush() = 0;    // after Worker::schedule_flush
   virtual void on_orphaned() = 0; // the Worker object is being destroyed; its thread has ended
+  bool registered_ = false;       // with epoll
 };
 
 class Worker {
@@ -117,7 +120,9 @@ class Worker {
   };
   Counters counters() const;
 
-  // For streams (IoWatch). attach registers EPOLLIN|EPOLLRDHUP|EPOLLET plus `extra`.
+  // For streams (IoWatch). enlist makes the worker tell it when it goes; attach also registers
+  // EPOLLIN|EPOLLRDHUP|EPOLLET plus `extra` for the fd; detach undoes both, idempotent.
+  void enlist(IoWatch& watch) { attached_.push_back(watch); }
   Result<std::monostate> attach(IoWatch& watch, int fd, std::uint32_t extra);
   void rearm(IoWatch& watch, int fd, std::uint32_t extra);
   void detach(IoWatch& watch, int fd);  // also forgets events of this wake-up that are not delivered yet
@@ -166,6 +171,8 @@ class Worker {
   std::atomic<PostedTask*> posted_{nullptr};  // newest first; closed_mark() once stopped
   static PostedTask* closed_mark();
   std::atomic<bool> stopping_{false};
+  static constexpr clockid_t kNoClock = -1;
+  std::atomic<clockid_t> cpu_clock_{kNoClock};
   std::atomic<int> load_{0};
   std::atomic<std::uint64_t> wakeups_{0}, posts_run_{0}, streams_{0}, migrations_{0};
 };
