@@ -17,23 +17,19 @@
 
 namespace pgweir::routing {
 
-// What a key is needed for: grouping needs equality only, which more collations allow.
-enum class KeyUse : std::uint8_t { Equality, Order };
-
 // Encoder of one type. Immutable; copies share the enum's label table.
 class KeyType {
  public:
-  // A refusal "merge_type" for a type without an exact order here, "merge_collation" for a collatable type whose collation
-  // is not known to be bytewise (Order) or deterministic (Equality). collation 0: not known (refused for collatable types,
-  // but `name`, which is C).
-  static Result<KeyType> create(Oid type, Oid collation, KeyUse use, const MergeTypes& types);
+  // A refusal "merge_type" for a type without an exact order here; "merge_collation" for a collatable type (text, varchar,
+  // bpchar, name) unless `bytewise`: for an order the collation must sort bytewise, for equality be deterministic.
+  static Result<KeyType> create(Oid type, bool bytewise, const MergeTypes& types);
 
   // Appends the encoding of one non-null binary value. False if the bytes are no value of the type (nothing is appended).
   [[nodiscard]] bool encode(std::string_view binary, std::string& out) const;
 
  private:
   enum class Format : std::uint8_t {
-    Signed, Bytes, Float4, Float8, Numeric, Bool, TimeTz, Interval, Text, Blanks, Enum, Network
+    Signed, Bytes, Float4, Float8, Numeric, TimeTz, Interval, Text, Blanks, Enum, Network
   };
   using LabelOrder = std::map<std::string, std::uint32_t, std::less<>>;
   Format format_ = Format::Bytes;
@@ -47,7 +43,7 @@ struct KeyOrder {
   bool nulls_first = false;  // absolute, as in MergeKey
 };
 
-// Appends a component made of an already encoded value, or of a null (value.data() == nullptr).
+// Appends a component made of an already encoded value, or of a null.
 void append_component(KeyOrder order, std::string_view encoded, bool null, std::string& out);
 
 // Appends a component made of a binary value. False if malformed.

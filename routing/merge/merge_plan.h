@@ -28,7 +28,7 @@ struct MergeAggregate {
   std::uint16_t first = 0, second = 0;
   std::int32_t visible = -1;
   // Min, Max: proven at plan time that IF the type is a collatable one (text, varchar, bpchar, name), its collation sorts
-  // bytewise. False and a collatable type at run time: the merger refuses (reason "collation").
+  // bytewise. False and a collatable type at run time: the merger refuses (reason "merge_collation").
   bool bytewise_text = false;
 };
 
@@ -49,8 +49,8 @@ struct MergePlan {
   };
   Kind kind = Kind::Concat;
   std::uint16_t hidden = 0;
-  // Collation OID of each hidden column (of the catalog; 100 is the database default); 0 or missing: not known, and then a
-  // text, varchar or bpchar key is refused (a bytewise collation is needed to order, a deterministic one to group).
+  // Collation OIDs of the hidden columns, optional; 0 or missing: not known. A known bytewise collation serves as well as
+  // bytewise_text; a known nondeterministic one in group_by is refused (without it, plan/ has proven it deterministic).
   std::vector<Oid> hidden_collations;
   std::vector<std::uint16_t> group_by;      // hidden columns
   std::vector<MergeAggregate> aggregates;
