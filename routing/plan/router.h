@@ -65,6 +65,8 @@ class StatementTemplate;  // private to plan/: facts plus the analysed tree in o
 // One statement text: one entry per statement in it, or the parser's complaint. Shared with the cache.
 struct Analysis {
   std::string text;
+  std::uint64_t cluster_version = 0;  // what it was analysed against; route() repeats the analysis where that has changed
+  std::string path_key;
   std::vector<StatementFacts> statements;   // empty for an empty query
   std::vector<std::shared_ptr<const StatementTemplate>> templates;  // parallel to statements
   // Set when the text does not parse; statements then holds one Unparsable entry. The message is the parser's.
@@ -84,6 +86,7 @@ struct RouteContext {
   std::int64_t now_microseconds = 0;  // since 2000-01-01 UTC: the value that stands for now() in a scatter
   // Names of the session's temp relations as stored (folded). They hide tables of the same unqualified name and live at home.
   std::span<const std::string> temp_tables;
+  bool server_encoding = true;        // client_encoding is the servers' encoding; else text keys beyond ASCII are not read
   bool parameters_known = true;       // false: Parse/Describe time, Bind has not come; routes by parameters then give all candidate shards
 };
 

@@ -1,0 +1,258 @@
+// StatementFacts: what the session must know before and after a statement runs.
+#include <array>
+
+#include "routing/plan/functions.h"
+#include "routing/plan/template.h"
+#include "routing/sql/walk.h"
+
+namespace pgweir::routing {
+namespace {
+
+using sql::Command;
+
+class Collector : public sql::Visitor {
+ public:
+  Collector(const ClusterRouting& cluster, const SearchPath& path, StatementFacts& facts) : cluster_(cluster), path_(path), facts_(facts) {}
+
+  bool read_only = true;
+
+  void on_expr(const sql::Expr& e) override {
+    switch (e.kind) {
+      case sql::ExprKind::Parameter:
+        facts_.max_parameter = std::max(facts_.max_parameter, static_cast<unsigned>(std::max(e.number, 0)));
+        break;
+      case sql::ExprKind::SqlValue:
+        facts_.has_now |= e.value <= sql::SqlValueForm::LocalTimestamp;
+        break;
+      case sql::ExprKind::Call: {
+        const FunctionFacts f = function_facts(cluster_, path_, e);
+        read_only &= f.read_only;
+        facts_.may_change_session |= f.session_state;
+        facts_.uses_sequence_state |= f.sequence_state;
+        facts_.has_now |= f.now;
+        break;
+      }
+      case sql::ExprKind::Operator: user_operator(e); break;
+      case sql::ExprKind::Opaque:
+        read_only = false;
+        facts_.may_change_session = true;
+        break;
+      default: break;
+    }
+  }
+
+  void on_select(const sql::Select& s) override {
+    if (s.locking || s.into) read_only = false;
+    if (s.into) {
+      facts_.may_change_session |= s.into_relation.temporary;
+      facts_.creates_temp |= s.into_relation.temporary;
+      facts_.name = s.into_relation.name;
+    }
+  }
+  void on_modify(const sql::Modify& m, Command) override {
+    read_only = false;
+    sequence_defaults(m.target);
+  }
+  void on_from(const sql::FromItem& item) override {
+    if (item.kind == sql::FromItem::Kind::Opaque) read_only = false;
+    if (item.kind == sql::FromItem::Kind::Table) relation(item.relation);
+  }
+
+ private:
+  // An operator may call any function.
+  void user_operator(const sql::Expr& e) {
+    if (!cluster_.catalog) return;
+    for (const auto& op : cluster_.catalog->operators) {
+      if (op.name == e.name()) {
+        read_only = false;
+        return;
+      }
+    }
+  }
+  // Triggers, rules and defaults of a changed table may use sequences or call functions of their own.
+  void sequence_defaults(const sql::RelationName& name) {
+    if (!cluster_.catalog || !cluster_.catalog->loaded) {
+      facts_.may_change_session = true;
+      return;
+    }
+    bool found = false;
+    for (const CatalogTable* t : candidates(name)) {
+      found = true;
+      facts_.may_change_session |= t->has_user_triggers || t->has_rules || t->kind != 'r';
+      for (const auto& c : t->columns) facts_.uses_sequence_state |= c.default_nextval || c.identity;
+    }
+    if (!found) facts_.may_change_session = true;
+  }
+  // A view may call anything.
+  void relation(const sql::RelationName& name) {
+    for (const CatalogTable* t : candidates(name)) {
+      if (t->kind == 'v' && t->schema != "information_schema") {
+        read_only = false;
+        facts_.may_change_session = true;
+      }
+      if (t->kind == 'f' || t->has_rules || t->has_row_security) read_only = false;
+    }
+  }
+  std::vector<const CatalogTable*> candidates(const sql::RelationName& name) const {
+    std::vector<const CatalogTable*> found;
+    if (!cluster_.catalog) return found;
+    if (!name.schema.empty()) {
+      if (const auto* t = cluster_.catalog->find_table(name.schema, name.name)) found.push_back(t);
+      return found;
+    }
+    for (const auto& schema : path_.schemas) {
+      if (const auto* t = cluster_.catalog->find_table(schema, name.name)) found.push_back(t);
+    }
+    return found;
+  }
+
+  const ClusterRouting& cluster_;
+  const SearchPath& path_;
+  StatementFacts& facts_;
+};
+
+StatementKind transaction_kind(sql::TransactionVerb verb) {
+  static constexpr std::array<StatementKind, 9> kKinds{
+      StatementKind::Begin,      StatementKind::Commit,             StatementKind::Rollback,       StatementKind::Savepoint,
+      StatementKind::Release,    StatementKind::RollbackTo,         StatementKind::PrepareTransaction,
+      StatementKind::CommitPrepared, StatementKind::RollbackPrepared};
+  return kKinds[static_cast<std::size_t>(verb)];
+}
+
+StatementKind set_kind(const sql::Statement& s) {
+  if (s.set_form == sql::SetForm::Multi) return StatementKind::SetTransaction;
+  if (s.set_form == sql::SetForm::Reset || s.set_form == sql::SetForm::ResetAll) return StatementKind::Reset;
+  return s.local ? StatementKind::SetLocal : StatementKind::Set;
+}
+
+StatementKind kind_of(const sql::Statement& s) {
+  switch (s.command) {
+    case Command::Select: return s.select && s.select->into ? StatementKind::Ddl : StatementKind::Select;
+    case Command::Insert: return StatementKind::Insert;
+    case Command::Update: return StatementKind::Update;
+    case Command::Delete: return StatementKind::Delete;
+    case Command::Merge: return StatementKind::Merge;
+    case Command::Copy: return StatementKind::Copy;
+    case Command::Transaction: return transaction_kind(s.verb);
+    case Command::Set: return set_kind(s);
+    case Command::Show: return StatementKind::Show;
+    case Command::Discard: return StatementKind::Discard;
+    case Command::Prepare: return StatementKind::Prepare;
+    case Command::Execute: return StatementKind::Execute;
+    case Command::Deallocate: return StatementKind::Deallocate;
+    case Command::Listen: return StatementKind::Listen;
+    case Command::Unlisten: return StatementKind::Unlisten;
+    case Command::Notify: return StatementKind::Notify;
+    case Command::Declare: return StatementKind::Declare;
+    case Command::Fetch: return StatementKind::Fetch;
+    case Command::CloseCursor: return StatementKind::CloseCursor;
+    case Command::Lock: return StatementKind::Lock;
+    case Command::Explain: return StatementKind::Explain;
+    case Command::Vacuum:
+    case Command::Reindex:
+    case Command::Cluster: return StatementKind::Maintenance;
+    case Command::Do: return StatementKind::Do;
+    case Command::Call: return StatementKind::Call;
+    case Command::Load: return StatementKind::Load;
+    case Command::Truncate: return StatementKind::Truncate;
+    case Command::CreateTableAs:
+    case Command::RefreshView:
+    case Command::Ddl: return StatementKind::Ddl;
+    case Command::SetConstraints:
+    case Command::Checkpoint:
+    case Command::Other: return StatementKind::Utility;
+  }
+  return StatementKind::Utility;
+}
+
+void begin_options(const sql::Statement& s, StatementFacts& f) {
+  f.plain_begin = true;
+  for (const auto& option : s.options) {
+    if (option.name == "transaction_read_only") f.begin_read_only = option.text != "0" && option.text != "false";
+    if (option.name == "transaction_isolation") {
+      f.begin_serializable = option.text == "serializable";
+      f.begin_repeatable_read = option.text == "repeatable read";
+    }
+  }
+}
+
+bool changes_session(StatementKind kind) {
+  switch (kind) {
+    case StatementKind::Set:
+    case StatementKind::Reset:
+    case StatementKind::Discard:
+    case StatementKind::Prepare:
+    case StatementKind::Execute:
+    case StatementKind::Deallocate:
+    case StatementKind::Listen:
+    case StatementKind::Unlisten:
+    case StatementKind::Do:
+    case StatementKind::Call:
+    case StatementKind::Load:
+    case StatementKind::Utility:
+    case StatementKind::Unparsable: return true;
+    default: return false;
+  }
+}
+
+bool outside_transactions(const sql::Statement& s) {
+  switch (s.command) {
+    case Command::Vacuum: return s.name == "vacuum";
+    case Command::Cluster: return s.relations.empty();
+    case Command::Reindex: return s.concurrently || s.relations.empty();
+    case Command::Ddl: return s.concurrently || s.object == sql::DdlObject::Database;
+    default: return false;
+  }
+}
+
+// EXPLAIN without ANALYZE runs nothing, but it plans, which folds immutable functions only.
+bool explain_executes(const sql::Statement& s) {
+  for (const auto& option : s.options) {
+    if (option.name == "analyze") return option.text != "false" && option.text != "0" && option.text != "off";
+  }
+  return false;
+}
+
+bool read_only_command(const sql::Statement& s, bool tree_read_only) {
+  switch (s.command) {
+    case Command::Select: return tree_read_only;
+    case Command::Show: return true;
+    case Command::Explain: return tree_read_only;
+    case Command::Copy: return !s.from && !s.file && !s.program && tree_read_only;
+    default: return false;
+  }
+}
+
+}  // namespace
+
+StatementFacts statement_facts(const ClusterRouting& cluster, const SearchPath& path, const sql::Statement& s) {
+  StatementFacts f;
+  f.kind = kind_of(s);
+  f.begin = s.begin;
+  f.end = s.end;
+  f.name = s.name;
+  f.chain = s.chain;
+  f.no_transaction_block = outside_transactions(s);
+  Collector collector(cluster, path, f);
+  sql::walk(s, collector);
+  if (s.command == Command::Copy) {
+    for (const auto& r : s.relations) {
+      sql::FromItem item;
+      item.kind = sql::FromItem::Kind::Table;
+      item.relation = r;
+      collector.on_from(item);
+    }
+  }
+  f.read_only = read_only_command(s, collector.read_only) && !s.opaque && !s.too_deep;
+  f.may_change_session |= changes_session(f.kind) || s.too_deep || (s.command == Command::Declare && s.hold);
+  if (f.kind == StatementKind::Begin) begin_options(s, f);
+  if (f.kind == StatementKind::Explain && !explain_executes(s)) f.uses_sequence_state = false;
+  if (f.kind == StatementKind::Ddl && !s.relations.empty() && s.relations.front().temporary) {
+    f.creates_temp = true;
+    f.name = s.relations.front().name;
+    f.may_change_session = true;
+  }
+  return f;
+}
+
+}  // namespace pgweir::routing
