@@ -1,6 +1,6 @@
 // The typed configuration tree. A Config is immutable once loaded and shared as a snapshot
-// (std::shared_ptr<const Config>); every member has its documented default, so a default-constructed struct is a valid minimum. Durations are
-// milliseconds (0 = none), sizes are bytes. Thread-safe to read from any thread.
+// (std::shared_ptr<const Config>); every member has its documented default, so a default-constructed struct is a
+// valid minimum. Durations are milliseconds (0 = none), sizes are bytes. Thread-safe to read from any thread.
 #pragma once
 
 #include <chrono>

@@ -178,7 +178,8 @@ Bound read_bound(const Section& section, std::string_view key, KeyType type, std
   } else if (node->is_string() || node->kind == Node::Kind::DateTime) {
     out = node->text;
   } else {
-    section.findings().error(node->place, "\"" + std::string(key) + "\" in " + section.label() + " must be a key value");
+    section.findings().error(node->place,
+                             "\"" + std::string(key) + "\" in " + section.label() + " must be a key value");
     return {.sound = false};
   }
   Bound bound;

@@ -9,7 +9,13 @@ const SectionInfo* find_section(std::string_view name) {
   return nullptr;
 }
 
+std::string_view key_section(std::string_view section) {
+  const SectionInfo* info = find_section(section);
+  return info && !info->keys_of.empty() ? info->keys_of : section;
+}
+
 const KeyInfo* find_key(std::string_view section, std::string_view key) {
+  section = key_section(section);
   for (const KeyInfo& info : reference_keys()) {
     if (info.section == section && info.key == key) return &info;
   }

@@ -12,6 +12,7 @@ struct SectionInfo {
   std::string_view name;    // "listen", "cluster.NAME.shard"; NAME stands for a name that the user chooses
   std::string_view header;  // as written in the file: "[listen]", "[[cluster.NAME.shard]]", "{ ... } in ranges"
   bool repeated = false;    // an array of tables
+  std::string_view keys_of = {};  // takes the keys of this other section and has none of its own
 };
 
 struct KeyInfo {
@@ -25,11 +26,14 @@ struct KeyInfo {
 std::span<const SectionInfo> reference_sections();
 std::span<const KeyInfo> reference_keys();  // grouped by section, in the order of reference_sections()
 
-// Null when there is none.
+// Null when there is none. find_key follows keys_of.
 const SectionInfo* find_section(std::string_view name);
 const KeyInfo* find_key(std::string_view section, std::string_view key);
 
-// The Markdown table of a section's keys as docs/configuration.md shows it, ending in a newline.
+// The section whose keys stand in `section`: itself but for keys_of.
+std::string_view key_section(std::string_view section);
+
+// The Markdown table of a section's own keys as docs/configuration.md shows it, ending in a newline.
 std::string reference_markdown(std::string_view section);
 
 }  // namespace pgweir::config

@@ -16,7 +16,7 @@ constexpr SectionInfo kSections[] = {
     {"user", "[[user]]", true},
     {"pool", "[pool]"},
     {"cluster.NAME", "[cluster.NAME]"},
-    {"cluster.NAME.pool", "[cluster.NAME.pool]"},
+    {"cluster.NAME.pool", "[cluster.NAME.pool]", false, "pool"},
     {"cluster.NAME.shard", "[[cluster.NAME.shard]]", true},
     {"cluster.NAME.placement.NAME", "[cluster.NAME.placement.NAME]"},
     {"cluster.NAME.placement.NAME.ranges", "elements of ranges", true},

@@ -19,7 +19,9 @@ struct PlacedBranch {
 std::vector<PlacedBranch> branches_of(const RuleContext& context, const Cluster& cluster, const std::string& name) {
   std::vector<PlacedBranch> found;
   const auto add = [&](const Node& node) { found.push_back({branch_from(node), node.place}); };
-  const auto at = [&](const char* key) { return context.document.find({"cluster", cluster.name, "placement", name, key}); };
+  const auto at = [&](const char* key) {
+    return context.document.find({"cluster", cluster.name, "placement", name, key});
+  };
   if (const Node* branches = at("branches")) {
     for (const Node& item : branches->items) add(item);
   }

@@ -132,7 +132,8 @@ void rule_auth_is_complete(const RuleContext& context) {
     context.findings.error(context.document.value_place({"auth", "query"}), "\"query_user\" is missing: who runs it?");
   }
   if (!auth.query.empty() && auth.query.find("$1") == std::string::npos) {
-    context.findings.error(context.document.value_place({"auth", "query"}), "\"query\" does not use $1, the user's name");
+    context.findings.error(context.document.value_place({"auth", "query"}),
+                           "\"query\" does not use $1, the user's name");
   }
   if (auth.query.empty() && !auth.query_user.empty()) {
     context.findings.error(context.document.value_place({"auth", "query_user"}), "there is no \"query\" for this user");

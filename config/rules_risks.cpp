@@ -51,7 +51,8 @@ void warn_about_query_user(const RuleContext& context) {
   const Config& config = context.config;
   if (config.auth.query_user.empty() || config.find_user(config.auth.query_user)) return;
   context.findings.warning(context.document.value_place({"auth", "query_user"}),
-                           "the user \"" + config.auth.query_user + "\" has no [[user]]: it logs in without a password");
+                           "the user \"" + config.auth.query_user +
+                               "\" has no [[user]]: it logs in without a password");
 }
 
 void warn_about_replica_reads(const RuleContext& context, const Cluster& cluster) {

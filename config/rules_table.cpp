@@ -63,7 +63,8 @@ std::vector<std::string> names_of(const std::vector<Item>& items) {
   return names;
 }
 
-void require_known(const Entry& entry, const char* key, const std::string& value, const std::vector<std::string>& names) {
+void require_known(const Entry& entry, const char* key, const std::string& value,
+                   const std::vector<std::string>& names) {
   const Node* node = entry.find(key);
   if (!node || !node->is_string() || std::find(names.begin(), names.end(), value) != names.end()) return;
   entry.error(key, "the cluster \"" + entry.cluster.name + "\" has no " + key + " \"" + value + "\"",

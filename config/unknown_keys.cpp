@@ -25,7 +25,7 @@ bool leads_somewhere(const std::string& name) {
 std::vector<std::string> known_inside(const std::string& section) {
   std::vector<std::string> known;
   for (const KeyInfo& key : reference_keys()) {
-    if (key.section == section) known.emplace_back(key.key);
+    if (key.section == key_section(section)) known.emplace_back(key.key);
   }
   const std::string prefix = section.empty() ? "" : section + ".";
   for (const SectionInfo& inner : reference_sections()) {
@@ -39,67 +39,74 @@ std::vector<std::string> known_inside(const std::string& section) {
   return known;
 }
 
-std::string shown(const std::string& section) {
+// How the file writes the section: its header with the names that this file gives.
+std::string shown(const std::string& section, const std::string& path) {
+  if (path.empty()) return "the file";
   const SectionInfo* info = find_section(section);
-  if (section.empty()) return "the file";
-  return info ? std::string(info->header) : "[" + section + "]";
+  if (info && !info->header.starts_with('[')) return std::string(info->header);
+  return info && info->repeated ? "[[" + path + "]]" : "[" + path + "]";
 }
 
-void report_unknown(const std::string& section, const Member& member, Findings& findings) {
-  std::string hint = suggest(member.key, known_inside(section));
-  // A key that stands one table too high or too low is a common slip: tell where it belongs.
-  if (!hint.starts_with("did you mean")) {
-    for (const KeyInfo& key : reference_keys()) {
-      if (key.key != member.key) continue;
-      hint = "\"" + member.key + "\" belongs in " + shown(std::string(key.section));
-      break;
-    }
-  }
-  findings.error(member.place, "unknown key \"" + member.key + "\" in " + shown(section), hint);
-}
+// Walks the file and the reference together: `section` is the reference's name, `path` the file's.
+class KeyCheck {
+ public:
+  explicit KeyCheck(Findings& findings) : findings_(findings) {}
 
-void check_section(const std::string& section, const Node& table, Findings& findings);
-
-void check_inner(const std::string& section, const Member& member, bool named, Findings& findings) {
-  const SectionInfo* info = find_section(section);
-  const bool repeated = info && info->repeated;
-  const Node& value = member.value;
-  if (repeated && value.is_array()) {
-    for (const Node& item : value.items) {
-      if (item.is_table()) {
-        check_section(section, item, findings);
-      } else {
-        findings.error(item.place, "an element of \"" + member.key + "\" must be a table");
+  void check_section(const std::string& section, const std::string& path, const Node& table) {
+    const bool takes_names = leads_somewhere(join(section, "NAME"));
+    for (const Member& member : table.members) {
+      const std::string inner = join(section, takes_names ? std::string_view("NAME") : member.key);
+      const bool dotted = member.key.find('.') != std::string::npos;  // "tls.client" in quotes is no path
+      if (takes_names || (!dotted && leads_somewhere(inner))) {
+        check_inner(inner, join(path, member.key), member);
+      } else if (!find_key(section, member.key)) {
+        report_unknown(section, path, member);
       }
     }
-  } else if (!repeated && value.is_table()) {
-    check_section(section, value, findings);
-  } else if (repeated) {
-    findings.error(member.place, "\"" + member.key + "\" must be a list of tables",
-                   "write " + std::string(info->header));
-  } else {
-    const std::string what = named ? "\"" + member.key + "\" must be a table" : shown(section) + " must be a table";
-    findings.error(member.place, what, "write " + shown(section) + " and its keys below it");
   }
-}
 
-void check_section(const std::string& section, const Node& table, Findings& findings) {
-  const bool takes_names = leads_somewhere(join(section, "NAME"));
-  for (const Member& member : table.members) {
-    const std::string inner = join(section, member.key);
-    const bool dotted = member.key.find('.') != std::string::npos;  // "tls.client" in quotes is no path
-    if (takes_names) {
-      check_inner(join(section, "NAME"), member, true, findings);
-    } else if (!dotted && leads_somewhere(inner)) {
-      check_inner(inner, member, false, findings);
-    } else if (!find_key(section, member.key)) {
-      report_unknown(section, member, findings);
+ private:
+  void check_inner(const std::string& section, const std::string& path, const Member& member) {
+    const SectionInfo* info = find_section(section);
+    const bool repeated = info && info->repeated;
+    const std::string header = shown(section, path);
+    if (repeated && member.value.is_array()) {
+      for (const Node& item : member.value.items) {
+        if (item.is_table()) {
+          check_section(section, path, item);
+        } else {
+          findings_.error(item.place, "an element of \"" + member.key + "\" must be a table");
+        }
+      }
+    } else if (!repeated && member.value.is_table()) {
+      check_section(section, path, member.value);
+    } else if (repeated) {
+      findings_.error(member.place, "\"" + member.key + "\" must be a list of tables", "write " + header);
+    } else {
+      findings_.error(member.place, "\"" + member.key + "\" must be a table", "write " + header + " and its keys below");
     }
   }
-}
+
+  void report_unknown(const std::string& section, const std::string& path, const Member& member) {
+    std::string hint = suggest(member.key, known_inside(section));
+    // A key that stands one table too high or too low is a common slip: tell where it belongs.
+    if (!hint.starts_with("did you mean")) {
+      for (const KeyInfo& key : reference_keys()) {
+        if (key.key != member.key) continue;
+        hint = "\"" + member.key + "\" belongs in " + std::string(find_section(key.section)->header);
+        break;
+      }
+    }
+    findings_.error(member.place, "unknown key \"" + member.key + "\" in " + shown(section, path), hint);
+  }
+
+  Findings& findings_;
+};
 
 }  // namespace
 
-void check_keys(const Document& document, Findings& findings) { check_section("", document.root, findings); }
+void check_keys(const Document& document, Findings& findings) {
+  KeyCheck(findings).check_section("", "", document.root);
+}
 
 }  // namespace pgweir::config
