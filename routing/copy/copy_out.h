@@ -1,6 +1,6 @@
 // COPY TO STDOUT of several shards as one: takes the header line (text, csv) or the binary header away from every
 // shard's data but the first's, and the binary trailer from every one's but the last's. One CopyOutFilter per shard, fed in the order
-// in which the shards are concatenated; holds no data, but for one byte of a split length word. Not thread-safe.
+// in which the shards are concatenated; holds no data, but for an incomplete header or count. Not thread-safe.
 #pragma once
 
 #include <cstddef>
@@ -30,18 +30,30 @@ class CopyOutFilter {
 
  private:
   enum class State : std::uint8_t { Pass, HeaderLine, Signature, Extension, Count, FieldLength, FieldData, Trailer };
-  std::size_t header_line(std::string_view bytes);
-  std::optional<SqlError> step(std::string_view& bytes, CopyOutSink& sink);
-  std::optional<SqlError> count_word(std::string_view& bytes, CopyOutSink& sink);
-  bool collect(std::string_view& bytes, std::size_t wanted);
+  // The chunk being fed: [keep, at) has been looked at and goes to the client.
+  struct Chunk {
+    const char* keep;
+    const char* at;
+    const char* end;
+    CopyOutSink& sink;
+    void flush();                   // forwards [keep, at)
+    void drop(std::size_t bytes);   // forwards what was kept, then steps over bytes that the client does not get
+  };
+  std::optional<SqlError> step(Chunk& chunk);
+  std::optional<SqlError> signature(Chunk& chunk);
+  void extension(Chunk& chunk);
+  std::optional<SqlError> count(Chunk& chunk);
+  std::optional<SqlError> field_length(Chunk& chunk);
+  void header_line(Chunk& chunk);
+  void next_field();
 
-  bool binary_, csv_, first_, last_;
+  bool csv_, first_, last_;
   char quote_, escape_;
   State state_ = State::Pass;
   bool in_quote_ = false, last_was_escape_ = false;
-  unsigned char word_[20] = {};     // a length word or the header, while it is incomplete
+  char word_[19] = {};              // the header or a count while it is incomplete
   std::size_t word_size_ = 0;
-  std::uint32_t left_ = 0;          // bytes of the extension or field still to come
+  std::uint32_t left_ = 0;          // bytes of the extension or field still to come; a length while it is read
   std::uint16_t fields_left_ = 0;
 };
 

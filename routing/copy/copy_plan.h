@@ -59,6 +59,7 @@ class CopyPlan {
   // router takes the header line away.
   std::string shard_statement;
   CopyOptions options;
+  bool utf8 = true;                    // the server encoding is UTF8 (how lengths of varchar(n) keys count)
   std::vector<CopyKeyColumn> key;      // one per level of the placement, outermost first
   std::shared_ptr<const Placement> placement;
 };

@@ -1,0 +1,22 @@
+// The errors of COPY in PostgreSQL's words; private to copy/. Pure functions.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "routing/copy/copy_plan.h"
+#include "routing/copy/line_splitter.h"
+
+namespace pgweir::routing {
+
+inline constexpr const char* kBadCopyFileFormat = "22P04";
+
+// `fields` and `expected` are used by SplitError::FieldCount.
+SqlError split_failure(SplitError error, CopyFormat format, int fields, std::size_t expected);
+// A key column's text or bytes that cannot be read as the key's type.
+SqlError key_failure(KeyError error, config::KeyType type, const std::string& column, std::string_view value, bool binary);
+// "COPY table, line N" into the detail.
+SqlError at_copy_line(SqlError error, const std::string& table, std::uint64_t line);
+
+}  // namespace pgweir::routing
