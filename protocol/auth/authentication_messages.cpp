@@ -71,7 +71,7 @@ std::string encode_authentication_sasl_final(std::string_view data) {
   return request(AuthenticationType::SaslFinal, data);
 }
 
-Result<AuthenticationRequest> decode_authentication(std::string_view body) {
+Result<AuthenticationRequest> decode_authentication_request(std::string_view body) {
   if (body.size() < 4 || body.size() > kMaxAuthenticationBody) {
     return violation("authentication request of " + std::to_string(body.size()) + " bytes");
   }

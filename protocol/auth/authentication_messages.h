@@ -49,7 +49,7 @@ struct AuthenticationRequest {
 };
 
 // Types without a name here are decoded without their data: the caller refuses them by number.
-[[nodiscard]] Result<AuthenticationRequest> decode_authentication(std::string_view body);
+[[nodiscard]] Result<AuthenticationRequest> decode_authentication_request(std::string_view body);
 
 std::string encode_password_message(std::string_view password);
 std::string encode_sasl_initial_response(std::string_view mechanism, std::string_view response);

@@ -27,7 +27,7 @@ ServerAuthenticator::~ServerAuthenticator() { cleanse(options_.secret.value); }
 
 AuthStep ServerAuthenticator::on_message(std::string_view body) {
   if (state_ == State::AwaitKeys || state_ == State::Finished) return fail(out_of_order());
-  const auto decoded = decode_authentication(body);
+  const auto decoded = decode_authentication_request(body);
   if (!decoded) return fail(decoded.error());
   const bool ok = decoded->type == AuthenticationType::Ok;
   switch (state_) {

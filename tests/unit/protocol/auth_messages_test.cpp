@@ -27,19 +27,19 @@ TEST(AuthenticationMessages, FramesAreWhatTheDocumentationSays) {
 }
 
 TEST(AuthenticationMessages, RequestsRoundTrip) {
-  EXPECT_EQ(decode_authentication(body_of(encode_authentication_ok()))->type, AuthenticationType::Ok);
-  const auto md5 = decode_authentication(body_of(encode_authentication_md5_password({9, 8, 7, 6})));
+  EXPECT_EQ(decode_authentication_request(body_of(encode_authentication_ok()))->type, AuthenticationType::Ok);
+  const auto md5 = decode_authentication_request(body_of(encode_authentication_md5_password({9, 8, 7, 6})));
   ASSERT_TRUE(md5);
   EXPECT_EQ(md5->salt, (Md5Salt{9, 8, 7, 6}));
   const std::array<std::string_view, 3> mechanisms = {"X", "SCRAM-SHA-256-PLUS", "SCRAM-SHA-256"};
   const std::string frame = encode_authentication_sasl(mechanisms);
-  const auto sasl = decode_authentication(body_of(frame));
+  const auto sasl = decode_authentication_request(body_of(frame));
   ASSERT_TRUE(sasl);
   EXPECT_EQ(sasl->mechanisms, std::vector<std::string_view>(mechanisms.begin(), mechanisms.end()));
 }
 
 TEST(AuthenticationMessages, UnknownTypeIsDecodedByNumber) {
-  const auto request = decode_authentication("\0\0\0\x63 anything"s);
+  const auto request = decode_authentication_request("\0\0\0\x63 anything"s);
   ASSERT_TRUE(request);
   EXPECT_EQ(static_cast<std::uint32_t>(request->type), 99u);
 }
@@ -58,7 +58,7 @@ TEST(AuthenticationMessages, RefusesMalformedRequests) {
                              "\0\0\0\x0A" "A\0\0x"s,
                              "\0\0\0\x0B"s + std::string(kMaxAuthenticationBody, 'x')};
   for (const auto& body : bad) {
-    const auto result = decode_authentication(body);
+    const auto result = decode_authentication_request(body);
     ASSERT_FALSE(result.ok()) << body.substr(0, 20);
     EXPECT_EQ(result.error().sqlstate, "08P01");
   }
