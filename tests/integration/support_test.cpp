@@ -1,6 +1,7 @@
 // The test support itself, against PostgreSQL without a proxy: what the other tests rely on.
 #include <gtest/gtest.h>
 
+#include "tests/support/demo_cluster.h"
 #include "tests/support/pg_cluster.h"
 
 namespace pgweir::support {
@@ -82,6 +83,21 @@ TEST(ConnectionTest, CopiesBothWaysAndPipelines) {
   EXPECT_FALSE(connection.next().has_value());
   EXPECT_EQ(connection.next()->status, PGRES_PIPELINE_SYNC);
   EXPECT_TRUE(connection.exit_pipeline());
+}
+
+TEST(DemoClusterTest, HasTablesRowsAndConfiguration) {
+  DemoCluster cluster(DemoCluster::Options{.replicas = true});
+  Connection connection = cluster.eu1().connect();
+  create_demo_tables(connection);
+  const std::size_t rows = load_demo_rows(connection, 0.01);
+  EXPECT_GT(rows, 1'500U);
+  EXPECT_EQ(connection.must("SELECT count(*) FROM activities").value(), "700");
+  cluster.wait_for_replicas();
+  EXPECT_EQ(cluster.eu1_replica().connect().must("SELECT count(*) FROM activities").value(), "700");
+  EXPECT_NE(cluster.config().find("primary = \"" + cluster.us1().endpoint() + "\""), std::string::npos);
+  EXPECT_EQ(cluster.config().find("@US1"), std::string::npos);
+  DemoCluster bare;
+  EXPECT_EQ(bare.config().find("@EU1_REPLICA@"), std::string::npos);
 }
 
 }  // namespace
