@@ -138,11 +138,7 @@ Result<ValueList> decode_data_row(std::string_view body);
 [[nodiscard]] std::optional<SqlError> decode_data_row(std::string_view body,
                                                       std::vector<std::optional<std::string_view>>& columns);
 
-struct Authentication {
-  std::int32_t code = 0;  // 0 ok, 3 clear text, 5 md5, 10 SASL, 11 SASL continue, 12 SASL final
-  std::string_view data;
-};
-Result<Authentication> decode_authentication(std::string_view body);
+// 'R' is decoded by protocol/auth/authentication_messages.h.
 
 struct NegotiateProtocolVersion {
   std::uint32_t version = 0;

@@ -183,15 +183,6 @@ std::optional<SqlError> decode_data_row(std::string_view body, std::vector<std::
   return malformed("DataRow");
 }
 
-Result<Authentication> decode_authentication(std::string_view body) {
-  ByteReader reader(body);
-  Authentication request;
-  request.code = reader.i32();
-  request.data = reader.rest();
-  if (!reader.ok()) return malformed("Authentication");
-  return request;
-}
-
 Result<NegotiateProtocolVersion> decode_negotiate_protocol_version(std::string_view body) {
   ByteReader reader(body);
   NegotiateProtocolVersion negotiation;

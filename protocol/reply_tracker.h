@@ -43,7 +43,7 @@ class ReplyTracker {
  public:
   enum class Push : std::uint8_t {
     Queued,   // send it; its reply will come
-    Skipped,  // the server discards it (an error, and no Sync since); it is not queued and need not be sent. Treat it like
+    Skipped,  // the server discards it (an error, and no Sync since): not queued, need not be sent. Treat it like
               // an entry of skipped()
     Ignored,  // a Sync (or Flush) during COPY FROM STDIN: do not send it, nothing will come for it
     Full,     // a limit is reached: stop reading the client until replies have come; nothing was changed
