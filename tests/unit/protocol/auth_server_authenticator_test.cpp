@@ -130,6 +130,13 @@ TEST(ServerAuthenticator, ScramWithPasswordDerivesOnce) {
   finish(third, run_to_final(third, changed_server, &derivations));
   EXPECT_EQ(derivations, 2);
   EXPECT_EQ(third.derived_keys()->salt, kSalt);
+
+  again.cached_keys = third.derived_keys();
+  again.cached_keys->iterations = kIterations + 1;
+  ServerAuthenticator fourth(again);
+  auto recounted_server = scram_server();
+  finish(fourth, run_to_final(fourth, recounted_server, &derivations));
+  EXPECT_EQ(derivations, 3);
 }
 
 TEST(ServerAuthenticator, ScramWithAClientsKeys) {
