@@ -50,15 +50,15 @@ void check_cover(const std::vector<PlacedRange>& ranges, unsigned buckets, const
   for (const PlacedRange& placed : ranges) {
     const BucketRange& range = placed.range;
     if (range.first > next) {
-      section.findings().error(placed.place, shown(next, range.first - 1) + " before this range lead nowhere");
+      section.findings().error(placed.place, "no branch for " + shown(next, range.first - 1) + ", before this range");
     } else if (range.first < next) {
-      section.findings().error(placed.place, shown(range.first, std::min(range.last, next - 1)) +
-                                                 " stand in an earlier range too");
+      section.findings().error(placed.place, "an earlier range has " +
+                                                 shown(range.first, std::min(range.last, next - 1)) + " already");
     }
     next = std::max(next, range.last + 1);
   }
   if (next < buckets) {
-    section.findings().error(section.value_place("map"), shown(next, buckets - 1) + " lead nowhere");
+    section.findings().error(section.value_place("map"), "no branch for " + shown(next, buckets - 1));
   }
 }
 
@@ -114,8 +114,8 @@ void read_values(const Section& section, const Node& map, KeyType type, std::vec
     entries.push_back({member.key, read_branch(member.value, section.label(), section.findings())});
     KeyLiteral literal;
     if (const std::string problem = read_key_literal(type, member.key, literal); !problem.empty()) {
-      section.findings().error(member.place, "\"" + member.key + "\" is not a " + std::string(to_word(type)) +
-                                                 " key: " + problem);
+      section.findings().error(member.place, "\"" + member.key + "\" is no " + std::string(to_word(type)) + " key: " +
+                                                 problem);
       continue;
     }
     const auto [earlier, added] = seen.emplace(literal.canonical, member.key);
@@ -185,7 +185,7 @@ Bound read_bound(const Section& section, std::string_view key, KeyType type, std
   Bound bound;
   const std::string problem = read_key_literal(type, *out, bound.literal.emplace());
   if (problem.empty()) return bound;
-  section.findings().error(node->place, "\"" + *out + "\" is not a " + std::string(to_word(type)) + " key: " + problem);
+  section.findings().error(node->place, "\"" + *out + "\" is no " + std::string(to_word(type)) + " key: " + problem);
   return {.sound = false};
 }
 
@@ -224,8 +224,8 @@ void read_ranges(const Section& section, Placement& placement) {
     return;
   }
   if (!section.require("ranges")) return;
-  const Node* ranges = expect_kind(section, "ranges", Node::Kind::Array);
-  if (!ranges) return;
+  const Node* ranges = section.node("ranges");
+  if (!ranges->is_array()) return;  // unknown_keys.h tells
   if (ranges->items.empty()) section.findings().error(ranges->place, "\"ranges\" in " + section.label() + " is empty");
   RangeOrder order;
   for (const Node* node : tables_of(ranges)) {

@@ -10,7 +10,7 @@ namespace pgweir::config {
 
 struct SectionInfo {
   std::string_view name;    // "listen", "cluster.NAME.shard"; NAME stands for a name that the user chooses
-  std::string_view header;  // as written in the file: "[listen]", "[[cluster.NAME.shard]]", "{ ... } in ranges"
+  std::string_view header;  // as written in the file: "[listen]", "[[cluster.NAME.shard]]", "an element of ranges"
   bool repeated = false;    // an array of tables
   std::string_view keys_of = {};  // takes the keys of this other section and has none of its own
 };

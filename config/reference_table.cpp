@@ -19,7 +19,7 @@ constexpr SectionInfo kSections[] = {
     {"cluster.NAME.pool", "[cluster.NAME.pool]", false, "pool"},
     {"cluster.NAME.shard", "[[cluster.NAME.shard]]", true},
     {"cluster.NAME.placement.NAME", "[cluster.NAME.placement.NAME]"},
-    {"cluster.NAME.placement.NAME.ranges", "elements of ranges", true},
+    {"cluster.NAME.placement.NAME.ranges", "an element of ranges", true},
     {"cluster.NAME.table", "[[cluster.NAME.table]]", true},
     {"cluster.NAME.function", "[[cluster.NAME.function]]", true},
 };

@@ -47,7 +47,8 @@ void check_shard_name(const RuleContext& context, const Cluster& cluster, const 
 }  // namespace
 
 void rule_some_cluster(const RuleContext& context) {
-  if (!context.config.clusters.empty()) return;
+  const Node* section = context.document.find({"cluster"});
+  if (section && !section->members.empty()) return;
   context.findings.error({}, "there is no cluster", "write [cluster.NAME] with at least one [[cluster.NAME.shard]]");
 }
 
@@ -55,7 +56,7 @@ void rule_cluster_names(const RuleContext& context) {
   for (const Cluster& cluster : context.config.clusters) {
     const Place place = context.document.key_place({"cluster", cluster.name});
     if (cluster.name.empty()) context.findings.error(place, "a cluster's name is empty");
-    if (cluster.database.empty()) {
+    if (cluster.database.empty() && context.document.find({"cluster", cluster.name, "database"})) {
       context.findings.error(context.document.value_place({"cluster", cluster.name, "database"}),
                              "the database's name is empty");
     }

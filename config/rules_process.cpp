@@ -33,8 +33,10 @@ void check_file(const RuleContext& context, const std::string& path, Place place
 
 void rule_listen_addresses_differ(const RuleContext& context) {
   const std::vector<Endpoint>& addresses = context.config.listen.addresses;
-  const Place whole = context.document.value_place({"listen", "address"});
-  if (addresses.empty()) context.findings.error(whole, "\"address\" in [listen] names no address");
+  const Node* list = context.document.find({"listen", "address"});
+  if (list && list->is_array() && list->items.empty()) {
+    context.findings.error(list->place, "\"address\" in [listen] names no address");
+  }
   for (std::size_t i = 0; i < addresses.size(); ++i) {
     // Port 0 is another port each time.
     if (addresses[i].port == 0 || addresses[i].host.empty()) continue;
@@ -62,7 +64,7 @@ void rule_peers_have_own_ids(const RuleContext& context) {
   const std::vector<Peer>& peers = context.config.peers;
   for (std::size_t i = 0; i < peers.size(); ++i) {
     const Node* node = context.document.find({"peer", i, "node_id"});
-    if (!node) continue;
+    if (!node || node->integer != peers[i].node_id || node->kind != Node::Kind::Integer) continue;
     if (peers[i].node_id == context.config.listen.node_id) {
       context.findings.error(node->place, "the peer's node_id " + std::to_string(peers[i].node_id) +
                                               " is that of this process",

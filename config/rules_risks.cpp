@@ -71,7 +71,8 @@ void warn_about_nothing_routed(const RuleContext& context, const Cluster& cluste
 }
 
 void warn_about_no_recovery_login(const RuleContext& context, const Cluster& cluster) {
-  if (!cluster.recovery_user.empty()) return;
+  // With errors the missing login may only be a user that could not be read.
+  if (!cluster.recovery_user.empty() || context.findings.errors() != 0) return;
   context.findings.warning(context.document.key_place({"cluster", cluster.name}),
                            "no user has a plain password: nobody can watch the servers of \"" + cluster.name + "\"",
                            "set \"recovery_user\" and \"recovery_password\"");

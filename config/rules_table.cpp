@@ -39,7 +39,10 @@ struct Entry {
 
 void for_each_table(const RuleContext& context, void (*check)(const Entry&)) {
   for (const Cluster& cluster : context.config.clusters) {
-    for (std::size_t i = 0; i < cluster.tables.size(); ++i) check(Entry{context, cluster, cluster.tables[i], i});
+    for (std::size_t i = 0; i < cluster.tables.size(); ++i) {
+      const Node* node = context.document.find({"cluster", cluster.name, "table", i});
+      if (node && node->is_table()) check(Entry{context, cluster, cluster.tables[i], i});
+    }
   }
 }
 

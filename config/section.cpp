@@ -16,6 +16,8 @@ Place Section::value_place(std::string_view key) const {
 
 bool Section::require(std::string_view key, std::string_view hint) const {
   if (has(key)) return true;
+  // A section that is no table in the file has no place: unknown_keys.h tells.
+  if (place().line == 0) return false;
   findings_.error(place(), named(key) + " is missing", std::string(hint));
   return false;
 }

@@ -30,7 +30,8 @@ std::string suggest(std::string_view name, const std::vector<std::string>& candi
   std::size_t best_distance = allowed + 1;
   for (const std::string& candidate : candidates) {
     const std::size_t distance = edit_distance(name, candidate);
-    if (distance < best_distance) {
+    // "x" is not a slip for "y": something of the name must be left.
+    if (distance < best_distance && distance < std::max(name.size(), candidate.size())) {
       best_distance = distance;
       best = &candidate;
     }

@@ -81,7 +81,8 @@ class KeyCheck {
     } else if (!repeated && member.value.is_table()) {
       check_section(section, path, member.value);
     } else if (repeated) {
-      findings_.error(member.place, "\"" + member.key + "\" must be a list of tables", "write " + header);
+      findings_.error(member.place, "\"" + member.key + "\" must be a list of tables",
+                      header.starts_with('[') ? "write " + header : "write [{ ... }, { ... }]");
     } else {
       findings_.error(member.place, "\"" + member.key + "\" must be a table", "write " + header + " and its keys below");
     }

@@ -18,9 +18,10 @@ inline void PrintTo(const Diagnostic& diagnostic, std::ostream* out) { *out << d
 // Valid and without warnings: what a test needs to add one mistake to.
 inline constexpr const char* kUser = "[[user]]\nname = \"app\"\npassword = \"secret\"\n";
 inline constexpr const char* kShard = "[[cluster.c.shard]]\nname = \"a\"\nprimary = \"10.0.0.1:5432\"\n";
-// Lines 1-9: a user and two shards, "a" and "b".
-inline const std::string kBase =
-    std::string(kUser) + kShard + "[[cluster.c.shard]]\nname = \"b\"\nprimary = \"10.0.0.2:5432\"\n";
+// Eleven lines: a user, the shards "a" and "b", and the head of the cluster, to which a test may add keys.
+inline const std::string kBase = std::string(kUser) + kShard +
+                                 "[[cluster.c.shard]]\nname = \"b\"\nprimary = \"10.0.0.2:5432\"\n"
+                                 "[cluster.c]\nunlisted = \"a\"\n";
 
 // "12:3 error: message", as the tables of tests write it.
 inline std::string brief(const Diagnostic& diagnostic) {
