@@ -89,7 +89,7 @@ pg_stop() {
 
 # pg_make_replica PRIMARY_DATA PRIMARY_PORT REPLICA_DATA: a streaming standby of a running primary (configure it next).
 pg_make_replica() {
-  as_postgres "$PG_BIN/pg_basebackup" -h "$1" -p "$2" -U postgres -D "$3" -c fast -X stream -R
+  as_postgres "$PG_BIN/pg_basebackup" -h "$1" -p "$2" -U postgres -D "$3" -c fast -X stream -R 2> >(grep -v "skipping special file" >&2)
 }
 
 # pg_admin DATA_DIR PORT DATABASE [PSQL-ARGUMENT...]: psql as the superuser over the unix socket.
