@@ -118,6 +118,27 @@ std::optional<Term> Term::compile(const Expr& e, const KeyColumn& column) {
   return std::nullopt;
 }
 
+std::optional<Term> Term::compile_array(const Expr& e, const KeyColumn& column) {
+  Term term;
+  term.column_ = column;
+  const Expr* value = &e;
+  if (e.kind == ExprKind::Cast) {
+    if (!e.array_type || e.typmod || (e.names.size() == 2 && e.names.front() != "pg_catalog")) return std::nullopt;
+    term.cast_ = oid::by_name(e.name());
+    if (term.cast_ == 0 || term.cast_ == oid::kBpchar || term.cast_ == oid::kName) return std::nullopt;
+    value = e.args.front().get();
+  }
+  if (value->kind == ExprKind::Parameter) {
+    term.source_ = Source::Parameter;
+    term.parameter_ = value->number;
+    return term;
+  }
+  if (value->kind != ExprKind::String) return std::nullopt;
+  term.source_ = Source::Literal;
+  term.text_ = value->text;
+  return term;
+}
+
 std::optional<Term> Term::compile_assigned(const Expr& e, const KeyColumn& column) {
   const bool timestamptz = column.type == KeyType::TimestampTz;
   const bool now_call = e.kind == ExprKind::Call && e.args.empty() && e.names.size() == 1 && !e.call->over && e.name() == "now";
@@ -223,7 +244,7 @@ TermValue Term::evaluate_stored(const TermInput& input) const {
 std::optional<std::vector<TermValue>> Term::evaluate_array(const TermInput& input) const {
   Parameter array;
   if (source_ == Source::Literal) {
-    array.type = column_.oid;
+    array.type = cast_ != 0 ? cast_ : column_.oid;
     array.value = text_;
   } else if (source_ == Source::Parameter) {
     const auto index = static_cast<std::size_t>(parameter_);

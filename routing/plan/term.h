@@ -49,6 +49,8 @@ class Term {
 
   // For `column = expr` and the like. nullopt: the value cannot be known, or the comparison is not the key type's own.
   static std::optional<Term> compile(const sql::Expr& expr, const KeyColumn& column);
+  // For `column = ANY (expr)`: an array literal or parameter, possibly under a cast to an array type.
+  static std::optional<Term> compile_array(const sql::Expr& expr, const KeyColumn& column);
   // For INSERT: assigned to the column. Accepts now() for timestamps; DEFAULT is the caller's business.
   static std::optional<Term> compile_assigned(const sql::Expr& expr, const KeyColumn& column);
 

@@ -44,6 +44,22 @@ void walk_modify(const Modify& m, Command command, Visitor& v) {
   walk_all(m.returning, v);
 }
 
+using Exprs = std::vector<const Expr*>;
+void take(const ExprPtr& e, Exprs& out) {
+  if (e) out.push_back(e.get());
+}
+void take_from(const FromItem& item, Exprs& out) {
+  for (const auto& f : item.functions) take(f, out);
+  take(item.on, out);
+  if (item.left) take_from(*item.left, out);
+  if (item.right) take_from(*item.right, out);
+}
+void take_window(const Window& w, Exprs& out) {
+  for (const auto& e : w.partition) take(e, out);
+  for (const auto& item : w.order) take(item.expr, out);
+  for (const auto& e : w.frame) take(e, out);
+}
+
 bool same_list(const std::vector<ExprPtr>& a, const std::vector<ExprPtr>& b) {
   if (a.size() != b.size()) return false;
   for (std::size_t i = 0; i < a.size(); ++i) {
@@ -114,6 +130,35 @@ void walk(const Statement& s, Visitor& v) {
   if (s.inner) walk(*s.inner, v);
   walk_all(s.expressions, v);
   if (s.where) walk(*s.where, v);
+}
+
+std::vector<const Expr*> level_expressions(const Select& s) {
+  Exprs out;
+  for (const auto& e : s.distinct_on) take(e, out);
+  for (const auto& t : s.targets) take(t.expr, out);
+  for (const auto& item : s.from) take_from(*item, out);
+  for (const auto* e : {&s.where, &s.having, &s.limit, &s.offset}) take(*e, out);
+  for (const auto& e : s.group_by) take(e, out);
+  for (const auto& w : s.windows) take_window(w, out);
+  for (const auto& row : s.values) {
+    for (const auto& e : row) take(e, out);
+  }
+  for (const auto& item : s.order_by) take(item.expr, out);
+  return out;
+}
+
+std::vector<const Expr*> level_expressions(const Modify& m) {
+  Exprs out;
+  for (const auto& t : m.set) take(t.expr, out);
+  for (const auto& item : m.from) take_from(*item, out);
+  take(m.where, out);
+  for (const auto& t : m.returning) take(t.expr, out);
+  if (m.conflict) {
+    for (const auto& t : m.conflict->set) take(t.expr, out);
+    take(m.conflict->where, out);
+    take(m.conflict->index_where, out);
+  }
+  return out;
 }
 
 bool same(const Expr& a, const Expr& b) {

@@ -31,6 +31,26 @@ void each_expr(const Expr& expr, Fn fn) {
   walk(expr, visitor);
 }
 
+// Calls fn(const Expr&) for the node and those below it, but not inside sub-selects.
+template <class Fn>
+void each_local(const Expr& expr, Fn&& fn) {
+  fn(expr);
+  for (const auto& e : expr.args) {
+    if (e) each_local(*e, fn);
+  }
+  if (!expr.call) return;
+  for (const auto& item : expr.call->order) each_local(*item.expr, fn);
+  if (expr.call->filter) each_local(*expr.call->filter, fn);
+  if (!expr.call->over) return;
+  for (const auto& e : expr.call->over->partition) each_local(*e, fn);
+  for (const auto& item : expr.call->over->order) each_local(*item.expr, fn);
+  for (const auto& e : expr.call->over->frame) each_local(*e, fn);
+}
+
+// The expressions that stand directly in this query level (also those in its FROM, but not in its sub-selects).
+std::vector<const Expr*> level_expressions(const Select& select);
+std::vector<const Expr*> level_expressions(const Modify& modify);
+
 // The same shape, names and constants; locations do not count. Sub-selects are never equal.
 bool same(const Expr& a, const Expr& b);
 
