@@ -84,7 +84,8 @@ class KeyCheck {
       findings_.error(member.place, "\"" + member.key + "\" must be a list of tables",
                       header.starts_with('[') ? "write " + header : "write [{ ... }, { ... }]");
     } else {
-      findings_.error(member.place, "\"" + member.key + "\" must be a table", "write " + header + " and its keys below");
+      findings_.error(member.place, "\"" + member.key + "\" must be a table",
+                      "write " + header + " and its keys below");
     }
   }
 

@@ -109,7 +109,8 @@ TEST_F(Example, Placements) {
   EXPECT_EQ(region.name, "by_region");
   EXPECT_EQ(region.type, PlacementType::List);
   EXPECT_EQ(region.key_type, KeyType::Text);
-  EXPECT_EQ(region.entries, (std::vector<ListEntry>{{"eu", {"eu1", ""}}, {"de", {"eu1", ""}}, {"us", {"", "by_tenant"}}}));
+  EXPECT_EQ(region.entries,
+            (std::vector<ListEntry>{{"eu", {"eu1", ""}}, {"de", {"eu1", ""}}, {"us", {"", "by_tenant"}}}));
   EXPECT_EQ(region.default_branch, std::nullopt);
   const Placement& time = cluster().placements[2];
   EXPECT_EQ(time.name, "by_time");

@@ -73,7 +73,8 @@ TEST(Loader, HomeFollowsUnlistedAndCatalogFollowsHome) {
 
 TEST(Loader, PoolsInheritAndUsersOverride) {
   const auto config = load(kBase +
-                           "[pool]\nsize = 40\nquery_timeout = \"9s\"\n[cluster.c.pool]\nmode = \"session\"\nsize = 50\n"
+                           "[pool]\nsize = 40\nquery_timeout = \"9s\"\n"
+                           "[cluster.c.pool]\nmode = \"session\"\nsize = 50\n"
                            "[[user]]\nname = \"r\"\npassword = \"p\"\npool_mode = \"statement\"\npool_min_size = 2\n"
                            "pool_reserve_size = 3\nmax_connections = 4\ncheckout_timeout = \"1s\"\n"
                            "idle_in_transaction_timeout = \"2s\"\nmax_client_connections = 7\n");
@@ -150,7 +151,8 @@ TEST(Loader, RecoveryLogin) {
 }
 
 TEST(Loader, TablesAndFunctions) {
-  const auto config = load(kBase + "[[cluster.c.table]]\nname = 'sales.\"Order Lines\"'\nkind = \"local\"\nshard = \"b\"\n"
+  const auto config = load(kBase + "[[cluster.c.table]]\nname = 'sales.\"Order Lines\"'\n"
+                                   "kind = \"local\"\nshard = \"b\"\n"
                                    "triggers = \"shard\"\n[[cluster.c.function]]\nname = \"f\"\nreads = \"shard\"\n");
   ASSERT_TRUE(config);
   const Table& table = config->clusters[0].tables[0];

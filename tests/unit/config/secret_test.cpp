@@ -62,8 +62,8 @@ TEST(SecretText, ReadsFiles) {
   EXPECT_EQ(read("file:" + (folder / "line"), "/").first.value, "hello");
   EXPECT_TRUE(read("file:line", path).second.empty());
   EXPECT_THAT(read("file:empty", path).second, testing::ElementsAre(testing::HasSubstr("is empty")));
-  EXPECT_THAT(read("file:long", path).second, testing::ElementsAre(testing::HasSubstr("error: the password is longer")));
-  EXPECT_THAT(read("file:lines", path).second, testing::ElementsAre(testing::HasSubstr("error: the password has a line")));
+  EXPECT_THAT(read("file:long", path).second, testing::ElementsAre(testing::HasSubstr("the password is longer")));
+  EXPECT_THAT(read("file:lines", path).second, testing::ElementsAre(testing::HasSubstr("the password has a line")));
   EXPECT_THAT(read("file:open", path).second, testing::ElementsAre(testing::HasSubstr("warning: everybody can read")));
   EXPECT_THAT(read("file:none", path).second, testing::ElementsAre(testing::HasSubstr("does not exist")));
   EXPECT_THAT(read("file:", path).second, testing::ElementsAre(testing::HasSubstr("does not exist")));
