@@ -9,8 +9,6 @@ bool ends_in_ready(Request request) {
   return request == Request::Query || request == Request::Sync || request == Request::FunctionCall;
 }
 
-bool runs_statements(Request request) { return request == Request::Query || request == Request::Execute; }
-
 bool describes(Request request) {
   return request == Request::DescribeStatement || request == Request::DescribePortal;
 }
@@ -71,8 +69,7 @@ void ReplyTracker::append(const Entry& entry) {
 
 // ---- what came
 
-ReplyTracker::Reply ReplyTracker::on_message(BackendMessage type, char status) {
-  skipped_.clear();
+ReplyTracker::Reply ReplyTracker::on_other(BackendMessage type, char status) {
   switch (type) {
     case BackendMessage::NoticeResponse:
     case BackendMessage::ParameterStatus: {
@@ -94,8 +91,6 @@ ReplyTracker::Reply ReplyTracker::on_message(BackendMessage type, char status) {
 ReplyTracker::Reply ReplyTracker::on_reply(BackendMessage type) {
   const Request request = at(0).request;
   switch (type) {
-    case BackendMessage::DataRow:
-      return pass(runs_statements(request));
     case BackendMessage::ParseComplete:
       return finish(request == Request::Parse);
     case BackendMessage::BindComplete:
@@ -149,15 +144,6 @@ ReplyTracker::Reply ReplyTracker::on_ready(char status) {
   status_ = static_cast<TransactionStatus>(status);
   copy_ = Copy::None;
   return finish(true);
-}
-
-ReplyTracker::Reply ReplyTracker::head_reply() {
-  const Entry& head = at(0);
-  Reply reply;
-  reply.action = head.disposition == Disposition::Forward ? Reply::Action::Forward : Reply::Action::Swallow;
-  reply.request = head.request;
-  reply.tag = head.tag;
-  return reply;
 }
 
 ReplyTracker::Reply ReplyTracker::pass(bool legal) { return legal ? head_reply() : Reply{}; }

@@ -97,7 +97,12 @@ class ReplyTracker {
   // ---- what came
 
   // status: ReadyForQuery's letter, else unused. Invalidates skipped().
-  Reply on_message(BackendMessage type, char status = 0);
+  Reply on_message(BackendMessage type, char status = 0) {
+    skipped_.clear();
+    // The one type that comes by the million answers in a few instructions.
+    if (type == BackendMessage::DataRow && count_ != 0 && runs_statements(at(0).request)) return head_reply();
+    return on_other(type, status);
+  }
   // What the last on_message() or abandon() took out of the queue without a reply, in order. Valid until the next of
   // them.
   std::span<const Skipped> skipped() const { return skipped_; }
@@ -138,15 +143,24 @@ class ReplyTracker {
     std::uint32_t simulated_size = 0;
   };
 
+  static bool runs_statements(Request request) { return request == Request::Query || request == Request::Execute; }
   Entry& at(std::size_t index) { return ring_[(head_ + index) & (ring_.size() - 1)]; }
   bool full() const { return count_ >= limits_.entries; }
   void append(const Entry& entry);
   void pop();
   void settle();
+  Reply on_other(BackendMessage type, char status);
   Reply on_reply(BackendMessage type);
   Reply on_error();
   Reply on_ready(char status);
-  Reply head_reply();
+  Reply head_reply() {
+    const Entry& head = at(0);
+    Reply reply;
+    reply.action = head.disposition == Disposition::Forward ? Reply::Action::Forward : Reply::Action::Swallow;
+    reply.request = head.request;
+    reply.tag = head.tag;
+    return reply;
+  }
   Reply finish(bool legal);
   Reply pass(bool legal);
   Reply start_copy(Copy copy);
