@@ -12,6 +12,8 @@ namespace {
 // How much of the input is put behind a held row at a time: rows are short, chunks are long.
 constexpr std::size_t kTopUpBytes = 4096;
 
+SqlError unterminated_quote() { return {kBadCopyFileFormat, "unterminated CSV quoted field", {}, {}, {}, {}}; }
+
 }  // namespace
 
 std::string_view copy_prologue(CopyFormat format) { return format == CopyFormat::Binary ? binary_copy_header() : std::string_view{}; }
@@ -57,6 +59,7 @@ std::optional<SqlError> CopyRouter::finish(CopySink& sink) {
   }
   ended_ = true;
   held_.clear();
+  if (header_pending_) return take_header({});  // no line at all is an empty header
   return std::nullopt;
 }
 
@@ -145,10 +148,9 @@ std::optional<SqlError> CopyRouter::take(const char* begin, CopySink& sink) {
   if (run_.begin == nullptr || run_.end != begin || run_.shard != *shard) {
     flush(sink);
     run_ = Run{begin, begin, *shard};
-    remember(*shard);
   }
   run_.end = begin + size;
-  shard_lines_[shard->value].lines += 1 + (binary() ? 0 : lines_.lines_inside());
+  remember(*shard);
   ++rows_;
   return std::nullopt;
 }
@@ -159,14 +161,16 @@ void CopyRouter::flush(CopySink& sink) {
   run_ = {};
 }
 
-// A run begins with the current row.
+// Where the current row stands in the input and in its shard's data.
 void CopyRouter::remember(ShardId shard) {
   if (shard_lines_.size() <= shard.value) shard_lines_.resize(shard.value + std::size_t{1});
   ShardLines& known = shard_lines_[shard.value];
-  const std::uint64_t first = (binary() ? tuples_.line() : lines_.line() - lines_.lines_inside());
-  // A run that goes on where the last one stopped (cut by the end of a chunk only) needs no entry of its own.
-  if (!known.runs.empty() && first - known.runs.back().input_line == known.lines + 1 - known.runs.back().shard_line) return;
-  known.runs.push_back({known.lines + 1, first});
+  // Inside quotes a server counts the newlines of the style that it has seen: in its first row none yet.
+  const bool first = known.lines == 0;
+  known.lines += 1 + (binary() ? 0 : first ? lines_.returns_inside() : lines_.lines_inside());
+  const std::uint64_t line = binary() ? tuples_.line() : lines_.line();
+  if (!first && line - known.runs.back().input_line == known.lines - known.runs.back().shard_line) return;
+  known.runs.push_back({known.lines, line});
   if (known.runs.size() > limits_.line_map_runs) known.runs.pop_front();
 }
 
@@ -185,18 +189,18 @@ std::optional<SqlError> CopyRouter::take_header(std::string_view row) {
   if (plan_->options.header != CopyHeader::Match) return std::nullopt;
   const auto& columns = plan_->columns;
   LineFields counter(plan_->options, row);
-  while (counter.skip() == LineFields::Status::Field) {}
+  auto status = LineFields::Status::Field;
+  while (status == LineFields::Status::Field) status = counter.skip();
+  if (status == LineFields::Status::UnterminatedQuote) return fail(unterminated_quote());
   if (counter.fields_seen() != columns.size()) {
-    return fail({kBadCopyFileFormat, "wrong number of fields in header line: field count is " +
+    return fail({kBadCopyFileFormat, "wrong number of fields in header line: got " +
                  std::to_string(counter.fields_seen()) + ", expected " + std::to_string(columns.size()), {}, {}, {}, {}});
   }
   LineFields fields(plan_->options, row);
   for (std::size_t i = 0; i < columns.size(); ++i) {
     std::string_view name;
     bool null = false;
-    if (fields.read(field_, name, null) == LineFields::Status::UnterminatedQuote) {
-      return fail({kBadCopyFileFormat, "unterminated CSV quoted field", {}, {}, {}, {}});
-    }
+    fields.read(field_, name, null);
     if (!null && name == columns[i]) continue;
     const std::string got = null ? "got null value (\"" + plan_->options.null_string + "\")" : "got \"" + std::string(name) + "\"";
     return fail({kBadCopyFileFormat, "column name mismatch in header line field " + std::to_string(i + 1) + ": " + got +
@@ -221,9 +225,7 @@ std::optional<SqlError> CopyRouter::read_keys(std::string_view row) {
     std::string_view value;
     bool null = false;
     if (status == LineFields::Status::Field) status = fields.read(field_, value, null);
-    if (status == LineFields::Status::UnterminatedQuote) {
-      return SqlError{kBadCopyFileFormat, "unterminated CSV quoted field", {}, {}, {}, {}};
-    }
+    if (status == LineFields::Status::UnterminatedQuote) return unterminated_quote();
     if (status == LineFields::Status::NoMoreFields) {
       return SqlError{kBadCopyFileFormat, "missing data for column \"" + plan_->columns[fields.fields_seen()] + "\"", {}, {}, {}, {}};
     }

@@ -61,7 +61,8 @@ class CopyRouter {
   std::optional<std::uint64_t> input_line(ShardId shard, std::uint64_t shard_line) const;
 
  private:
-  struct LineRun { std::uint64_t shard_line, input_line; };  // first lines of a run of adjacent rows
+  // From a row that ends in this line of its shard's data, and of the input, on both count alike.
+  struct LineRun { std::uint64_t shard_line, input_line; };
   struct ShardLines { std::uint64_t lines = 0; std::deque<LineRun> runs; };
   struct Run { const char* begin = nullptr; const char* end = nullptr; ShardId shard; };
 

@@ -21,7 +21,7 @@ SplitStatus LineSplitter::scan(const char* row, const char* end, bool at_end) {
     in_row_ = true;
     in_quote_ = last_was_escape_ = false;
     resume_ = 0;
-    inside_ = 0;
+    inside_ = returns_ = 0;
     ++line_;
   }
   return csv_ ? scan_csv(row, end, at_end) : scan_text(row, end, at_end);
@@ -58,6 +58,7 @@ SplitStatus LineSplitter::scan_csv(const char* row, const char* end, bool at_end
     if (c == quote_ && !last_was_escape_) in_quote_ = !in_quote_;
     if (c != escape_ || escape_ == '\0') last_was_escape_ = false;
     if (in_quote_) {
+      returns_ += c == '\r';
       if (c == newline_inside) {
         ++line_;
         ++inside_;

@@ -37,6 +37,8 @@ class LineSplitter {
   SplitError error() const { return error_; }
   // Number of the row that was found last, or that is being read (1-based; lines inside quotes count, as in PostgreSQL).
   std::uint64_t line() const { return line_; }
+  // Carriage returns inside the quotes of the row found last: what a server counts as lines that has not met a newline yet.
+  std::uint64_t returns_inside() const { return returns_; }
   std::uint64_t lines_inside() const { return inside_; }  // of the row found last: lines inside its quotes
 
  private:
@@ -59,7 +61,7 @@ class LineSplitter {
   bool in_quote_ = false, last_was_escape_ = false, in_row_ = false;
   std::size_t resume_ = 0;    // offset in the row from which to go on
   std::size_t content_ = 0, total_ = 0;
-  std::uint64_t line_ = 0, inside_ = 0;
+  std::uint64_t line_ = 0, inside_ = 0, returns_ = 0;
   SplitError error_ = SplitError::None;
   bool special_[256] = {};    // bytes that the scan has to look at
 };

@@ -184,7 +184,7 @@ bool in_timestamp_range(std::int64_t days) {
 }
 
 ReadResult special_value(KeyType type, std::string_view text, std::int64_t& out) {
-  if (equals_ignoring_case(text, "infinity") || equals_ignoring_case(text, "+infinity")) {
+  if (equals_ignoring_case(text, "infinity")) {
     out = INT64_MAX;
   } else if (equals_ignoring_case(text, "-infinity")) {
     out = INT64_MIN;
