@@ -66,7 +66,8 @@ struct Resolver::Shared {
   // Takes out what `due` chooses. Caller holds the mutex.
   template <class Due>
   std::vector<Question> take(Due due) {
-    const auto first = std::stable_partition(waiting.begin(), waiting.end(), [&](const Question& q) { return !due(q); });
+    const auto stays = [&](const Question& question) { return !due(question); };
+    const auto first = std::stable_partition(waiting.begin(), waiting.end(), stays);
     std::vector<Question> taken(std::make_move_iterator(first), std::make_move_iterator(waiting.end()));
     waiting.erase(first, waiting.end());
     return taken;
@@ -184,7 +185,8 @@ void Resolver::resolve(const config::Endpoint& endpoint, Duration deadline, Exec
     lock.unlock();
     return Shared::answer(std::move(question), std::move(result));
   }
-  if (shared_->waiting.size() >= shared_->options.max_waiting) {
+  const std::size_t bound = shared_->options.max_waiting;  // work can be longer: names whose questions have timed out
+  if (shared_->waiting.size() >= bound || shared_->work.size() >= bound) {
     lock.unlock();
     return Shared::answer(std::move(question), StreamError{StreamError::Kind::Limit, 0, "too many names to resolve"});
   }
@@ -197,8 +199,8 @@ void Resolver::resolve(const config::Endpoint& endpoint, Duration deadline, Exec
 }
 
 void Resolver::resolve(const config::Endpoint& endpoint, Duration deadline, Worker& worker, Callback callback) {
-  const Executor executor = [&worker](std::function<void()> function) { return worker.post(Task(std::move(function))); };
-  resolve(endpoint, deadline, executor, std::move(callback));
+  const auto post = [&worker](std::function<void()> function) { return worker.post(Task(std::move(function))); };
+  resolve(endpoint, deadline, Executor(post), std::move(callback));
 }
 
 }  // namespace pgweir::net

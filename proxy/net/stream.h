@@ -40,7 +40,7 @@ class StreamHandler {
   virtual void on_closed(const StreamError& error) = 0;
 
  protected:
-  ~StreamHandler() = default;
+  virtual ~StreamHandler() = default;
 };
 
 // A stream between two workers: move it inside a posted task. Closes the socket when destroyed.
@@ -179,7 +179,7 @@ class Stream final : public Disposable, private IoWatch {
   // stream_write.cpp
   bool writable() const { return state_ != State::Connecting && state_ != State::Closed && !failure_; }
   void write_out();
-  std::size_t write_wire(std::string_view extra);
+  std::size_t write_wire(std::string_view extra, bool& full);
   void send_direct(std::string_view bytes);
   void after_write(bool may_call_back);
   void set_blocked(bool blocked);

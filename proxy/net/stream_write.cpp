@@ -31,7 +31,8 @@ void Stream::send(std::string_view bytes) {
 // Large pieces go out at once, behind what is queued and in the same system call, so that bulk is not copied.
 void Stream::send_direct(std::string_view bytes) {
   if (tls_ != nullptr) return encrypt_direct(bytes);
-  const std::size_t sent = write_wire(bytes);
+  bool full = false;
+  const std::size_t sent = write_wire(bytes, full);
   if (failure_ == nullptr) wire_.append(worker_->blocks(), bytes.substr(sent));
 }
 
@@ -52,14 +53,16 @@ void Stream::write_out() {
   while (failure_ == nullptr) {
     if (tls_ != nullptr && tls_->ready) encrypt_queued();
     if (wire_.empty()) break;
-    write_wire({});
-    if (!wire_.empty() && blocked_) return;
+    bool full = false;
+    write_wire({}, full);
+    if (full) return;
   }
   set_blocked(false);
 }
 
-// One system call for what is queued and then `extra`; returns how many bytes of `extra` were sent.
-std::size_t Stream::write_wire(std::string_view extra) {
+// One system call for what is queued and then `extra`; returns how many bytes of `extra` were sent. `full`: the socket
+// took less than it was offered, so an edge will follow.
+std::size_t Stream::write_wire(std::string_view extra, bool& full) {
   std::array<iovec, kPieces + 1> pieces;
   const std::size_t queued = wire_.size();
   int count = wire_.fill(pieces.data(), kPieces);
@@ -87,7 +90,8 @@ std::size_t Stream::write_wire(std::string_view extra) {
   const std::size_t taken = sent < 0 ? 0 : static_cast<std::size_t>(sent);
   bytes_out_ += taken;
   wire_.consume(worker_->blocks(), std::min(taken, queued));
-  if (taken < offered) set_blocked(true);
+  full = taken < offered;
+  if (full) set_blocked(true);
   return taken > queued ? taken - queued : 0;
 }
 
