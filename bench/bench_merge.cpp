@@ -1,4 +1,5 @@
-// Rows per second of the mergers, over narrow rows (an int8 and a short text). Goals: >= 3 M rows/s for the ordered merge,
+// Rows per second of the mergers, over narrow rows (an int8 and a short text). Goals: >= 3 M rows/s for the ordered
+// merge,
 // >= 2 M rows/s into groups, on one core.
 #include <benchmark/benchmark.h>
 
@@ -23,9 +24,7 @@ struct Rows {
   }
 };
 
-void append_value(std::string& out, std::string_view value) {
-  wire::append_field(out, wire::Field{value, false});
-}
+void append_value(std::string& out, std::string_view value) { wire::append_field(out, wire::Field{value, false}); }
 
 std::string int8(std::int64_t value) {
   std::string out;
@@ -84,7 +83,8 @@ void BM_Ordered(benchmark::State& state) {
   plan.kind = MergePlan::Kind::Ordered;
   plan.hidden = 1;
   plan.order.resize(1);
-  run(state, plan, {{type_oid::kInt8}, {type_oid::kText}, {type_oid::kInt8, -1, true}}, {{type_oid::kInt8}, {type_oid::kText}}, streams);
+  run(state, plan, {{type_oid::kInt8}, {type_oid::kText}, {type_oid::kInt8, -1, true}},
+      {{type_oid::kInt8}, {type_oid::kText}}, streams);
 }
 BENCHMARK(BM_Ordered)->Arg(2)->Arg(4)->Arg(16)->Arg(64)->Unit(benchmark::kMillisecond);
 
@@ -139,7 +139,8 @@ void BM_GroupNumericSum(benchmark::State& state) {
   plan.hidden = 2;
   plan.group_by = {0};
   plan.aggregates = {{AggregateFunction::Sum, 1, 0, 1}};
-  run(state, plan, {{type_oid::kInt8}, {type_oid::kNumeric}, {type_oid::kInt8, -1, true}, {type_oid::kNumeric, -1, true}},
+  run(state, plan,
+      {{type_oid::kInt8}, {type_oid::kNumeric}, {type_oid::kInt8, -1, true}, {type_oid::kNumeric, -1, true}},
       {{type_oid::kInt8}, {type_oid::kNumeric}}, streams);
 }
 BENCHMARK(BM_GroupNumericSum)->Unit(benchmark::kMillisecond);

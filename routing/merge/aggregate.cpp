@@ -12,7 +12,9 @@ namespace {
 
 using wire::load;
 
-SqlError disagree(const char* what) { return SqlError{"XX000", std::string("merge plan does not fit the rows: ") + what, {}, {}, {}, {}}; }
+SqlError disagree(const char* what) {
+  return SqlError{"XX000", std::string("merge plan does not fit the rows: ") + what, {}, {}, {}, {}};
+}
 
 SqlError no_exact_merge(Oid type) {
   return refuse("merge_type", "cannot merge an aggregate over type " + std::to_string(type) + " from several shards",
@@ -40,10 +42,15 @@ bool sorts_bytewise(const MergePlan& plan, std::size_t hidden, bool proven, cons
 SqlError aggregate_error(AggregateError error) {
   auto range = [](const char* message) { return SqlError{"22003", message, {}, {}, {}, {}}; };
   switch (error) {
-    case AggregateError::BigintRange: return range("bigint out of range");
-    case AggregateError::FloatOverflow: return range("value out of range: overflow");
-    case AggregateError::NumericOverflow: return range("value overflows numeric format");
-    case AggregateError::None: case AggregateError::Malformed: break;
+    case AggregateError::BigintRange:
+      return range("bigint out of range");
+    case AggregateError::FloatOverflow:
+      return range("value out of range: overflow");
+    case AggregateError::NumericOverflow:
+      return range("value overflows numeric format");
+    case AggregateError::None:
+    case AggregateError::Malformed:
+      break;
   }
   return SqlError{"08P01", "malformed partial aggregate from a shard", {}, {}, {}, {}};
 }
@@ -55,11 +62,12 @@ std::size_t AggregateState::heap_bytes() const {
   return bytes;
 }
 
-Result<Aggregate> Aggregate::create(const MergePlan& plan, const MergeAggregate& source, std::span<const MergeColumn> hidden,
-                                    std::span<const MergeColumn> outputs, bool ordered, int extra_float_digits,
-                                    const MergeTypes& types) {
+Result<Aggregate> Aggregate::create(const MergePlan& plan, const MergeAggregate& source,
+                                    std::span<const MergeColumn> hidden, std::span<const MergeColumn> outputs,
+                                    bool ordered, int extra_float_digits, const MergeTypes& types) {
   bool average = source.function == AggregateFunction::Avg;
-  if (source.first >= hidden.size() || (average && source.second >= hidden.size())) return disagree("no such hidden column");
+  if (source.first >= hidden.size() || (average && source.second >= hidden.size()))
+    return disagree("no such hidden column");
   if (source.visible >= static_cast<std::int32_t>(outputs.size())) return disagree("no such visible column");
   Aggregate aggregate;
   aggregate.source_ = source;
@@ -68,7 +76,8 @@ Result<Aggregate> Aggregate::create(const MergePlan& plan, const MergeAggregate&
   const Oid input = hidden[source.first].type;
   aggregate.result_ = input;
   switch (source.function) {
-    case AggregateFunction::Min: case AggregateFunction::Max: {
+    case AggregateFunction::Min:
+    case AggregateFunction::Max: {
       auto key = KeyType::create(input, sorts_bytewise(plan, source.first, source.bytewise_text, types), types);
       if (!key) return key.error();
       aggregate.accumulator_ = Accumulator::Extreme;
@@ -79,13 +88,23 @@ Result<Aggregate> Aggregate::create(const MergePlan& plan, const MergeAggregate&
       if (input != type_oid::kInt8) return no_exact_merge(input);
       aggregate.accumulator_ = Accumulator::Integer;
       break;
-    case AggregateFunction::Sum: case AggregateFunction::Avg:
+    case AggregateFunction::Sum:
+    case AggregateFunction::Avg:
       switch (input) {
-        case type_oid::kInt8: aggregate.accumulator_ = Accumulator::Integer; break;
-        case type_oid::kNumeric: aggregate.accumulator_ = Accumulator::Numeric; break;
-        case type_oid::kFloat4: aggregate.accumulator_ = Accumulator::Float4; break;
-        case type_oid::kFloat8: aggregate.accumulator_ = Accumulator::Float8; break;
-        default: return no_exact_merge(input);
+        case type_oid::kInt8:
+          aggregate.accumulator_ = Accumulator::Integer;
+          break;
+        case type_oid::kNumeric:
+          aggregate.accumulator_ = Accumulator::Numeric;
+          break;
+        case type_oid::kFloat4:
+          aggregate.accumulator_ = Accumulator::Float4;
+          break;
+        case type_oid::kFloat8:
+          aggregate.accumulator_ = Accumulator::Float8;
+          break;
+        default:
+          return no_exact_merge(input);
       }
       if (!average) break;
       if (input == type_oid::kFloat4) return no_exact_merge(input);  // it was rounded to float4 already
@@ -128,7 +147,8 @@ AggregateError Aggregate::add_value(AggregateState& state, std::string_view valu
       if (!state.numeric) state.numeric = std::make_unique<NumericSum>();
       if (!state.numeric->add(value)) return AggregateError::Malformed;
       break;
-    case Accumulator::Float4: case Accumulator::Float8: {
+    case Accumulator::Float4:
+    case Accumulator::Float8: {
       bool single = accumulator_ == Accumulator::Float4;
       if (value.size() != (single ? 4u : 8u)) return AggregateError::Malformed;
       real = single ? read_float4(value.data()) : read_float8(value.data());
@@ -141,13 +161,15 @@ AggregateError Aggregate::add_value(AggregateState& state, std::string_view valu
       state.real = sum;
       break;
     }
-    case Accumulator::Extreme: break;
+    case Accumulator::Extreme:
+      break;
   }
   state.seen = true;
   return AggregateError::None;
 }
 
-AggregateError Aggregate::add_extreme(AggregateState& state, std::span<const wire::Field> fields, std::size_t visible) const {
+AggregateError Aggregate::add_extreme(AggregateState& state, std::span<const wire::Field> fields,
+                                      std::size_t visible) const {
   const auto& value = fields[visible + source_.first];
   if (value.null) return AggregateError::None;
   std::string key;
@@ -171,10 +193,12 @@ AggregateError Aggregate::add_extreme(AggregateState& state, std::span<const wir
 
 AggregateError Aggregate::check(const AggregateState& state) const {
   if (accumulator_ == Accumulator::Integer && source_.function != AggregateFunction::Avg) {
-    bool fits = state.integer >= std::numeric_limits<std::int64_t>::min() && state.integer <= std::numeric_limits<std::int64_t>::max();
+    bool fits = state.integer >= std::numeric_limits<std::int64_t>::min() &&
+                state.integer <= std::numeric_limits<std::int64_t>::max();
     return fits ? AggregateError::None : AggregateError::BigintRange;
   }
-  if (accumulator_ == Accumulator::Numeric && state.numeric && state.numeric->may_overflow() && !state.numeric->total().fits())
+  if (accumulator_ == Accumulator::Numeric && state.numeric && state.numeric->may_overflow() &&
+      !state.numeric->total().fits())
     return AggregateError::NumericOverflow;
   return AggregateError::None;
 }
@@ -197,24 +221,32 @@ void Aggregate::append_value(const AggregateState& state, bool binary, std::stri
   switch (result_) {
     case type_oid::kInt8: {
       auto value = static_cast<std::int64_t>(state.integer);
-      if (binary) wire::append<std::uint64_t>(out, static_cast<std::uint64_t>(value));
-      else append_integer_text(value, out);
+      if (binary)
+        wire::append<std::uint64_t>(out, static_cast<std::uint64_t>(value));
+      else
+        append_integer_text(value, out);
       return;
     }
     case type_oid::kFloat4: {
       auto value = static_cast<float>(real_result(state));
-      if (binary) wire::append<std::uint32_t>(out, std::bit_cast<std::uint32_t>(value));
-      else append_float4_text(value, extra_float_digits_, out);
+      if (binary)
+        wire::append<std::uint32_t>(out, std::bit_cast<std::uint32_t>(value));
+      else
+        append_float4_text(value, extra_float_digits_, out);
       return;
     }
     case type_oid::kFloat8:
-      if (binary) wire::append<std::uint64_t>(out, std::bit_cast<std::uint64_t>(real_result(state)));
-      else append_float8_text(real_result(state), extra_float_digits_, out);
+      if (binary)
+        wire::append<std::uint64_t>(out, std::bit_cast<std::uint64_t>(real_result(state)));
+      else
+        append_float8_text(real_result(state), extra_float_digits_, out);
       return;
     default: {
       auto value = numeric_result(state);
-      if (binary) value.append_binary(out);
-      else value.append_text(out);
+      if (binary)
+        value.append_binary(out);
+      else
+        value.append_text(out);
     }
   }
 }

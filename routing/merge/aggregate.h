@@ -1,6 +1,7 @@
-// Merging the shards' partial results of one aggregate. An Aggregate is the immutable description, an AggregateState what
-// one group has gathered of it. Results follow PostgreSQL's own rules: sum(int8 partials) is int8, sum(numeric) and avg of
-// integers and numerics are numeric with PostgreSQL's scales, sum(float4) is float4, sum and avg of float8 are float8.
+// Merging the shards' partial results of one aggregate. An Aggregate is the immutable description, an AggregateState
+// what one group has gathered of it. Results follow PostgreSQL's own rules: sum(int8 partials) is int8, sum(numeric)
+// and avg of integers and numerics are numeric with PostgreSQL's scales, sum(float4) is float4, sum and avg of float8
+// are float8.
 #pragma once
 
 #include <cstdint>
@@ -27,12 +28,12 @@ struct AggregateExtreme {
 };
 
 struct AggregateState {
-  Int128 integer = 0;       // Count, and sums of int8
-  double real = 0;          // sums of float4 and float8
-  std::int64_t count = 0;   // Avg
+  Int128 integer = 0;      // Count, and sums of int8
+  double real = 0;         // sums of float4 and float8
+  std::int64_t count = 0;  // Avg
   std::unique_ptr<NumericSum> numeric;
   std::unique_ptr<AggregateExtreme> extreme;
-  bool seen = false;        // a partial result that is not null came
+  bool seen = false;  // a partial result that is not null came
   std::size_t heap_bytes() const;
 };
 
@@ -40,16 +41,19 @@ enum class AggregateError : std::uint8_t { None, Malformed, BigintRange, FloatOv
 
 class Aggregate {
  public:
-  // hidden, outputs: as for Merger::create. `ordered`: a merge key refers to the aggregate, so its result must have an order.
-  static Result<Aggregate> create(const MergePlan& plan, const MergeAggregate& source, std::span<const MergeColumn> hidden,
-                                  std::span<const MergeColumn> outputs, bool ordered, int extra_float_digits,
-                                  const MergeTypes& types);
+  // hidden, outputs: as for Merger::create. `ordered`: a merge key refers to the aggregate, so its result must have an
+  // order.
+  static Result<Aggregate> create(const MergePlan& plan, const MergeAggregate& source,
+                                  std::span<const MergeColumn> hidden, std::span<const MergeColumn> outputs,
+                                  bool ordered, int extra_float_digits, const MergeTypes& types);
 
   // Takes one row's partial result in. fields: all columns of the row; visible: how many of them are visible ones.
-  [[nodiscard]] AggregateError add(AggregateState& state, std::span<const wire::Field> fields, std::size_t visible) const;
+  [[nodiscard]] AggregateError add(AggregateState& state, std::span<const wire::Field> fields,
+                                   std::size_t visible) const;
   // Whether the result can be written; BigintRange and NumericOverflow are known only when all partials are in.
   [[nodiscard]] AggregateError check(const AggregateState& state) const;
-  // Appends the result as a DataRow column (int32 length, bytes) in the output's format. Precondition: check() gave None.
+  // Appends the result as a DataRow column (int32 length, bytes) in the output's format. Precondition: check() gave
+  // None.
   void append_result(const AggregateState& state, std::string& out) const;
   // Appends the result as a component of a sort key. Precondition: created with `ordered`, check() gave None.
   void append_component(const AggregateState& state, KeyOrder order, std::string& out) const;

@@ -8,7 +8,8 @@
 namespace pgweir::routing {
 namespace {
 
-constexpr std::array<std::string_view, 8> kCounted = {"INSERT", "DELETE", "UPDATE", "MERGE", "SELECT", "MOVE", "FETCH", "COPY"};
+constexpr std::array<std::string_view, 8> kCounted = {"INSERT", "DELETE", "UPDATE", "MERGE",
+                                                      "SELECT", "MOVE",   "FETCH",  "COPY"};
 
 // A tag taken apart: `head` is all but the count, with the blank before it (INSERT keeps the OID, which is always 0).
 struct Parts {
@@ -19,7 +20,8 @@ struct Parts {
 Parts take_apart(std::string_view tag) {
   auto blank = tag.rfind(' ');
   auto command = tag.substr(0, tag.find(' '));
-  if (blank == std::string_view::npos || std::find(kCounted.begin(), kCounted.end(), command) == kCounted.end()) return {tag, -1};
+  if (blank == std::string_view::npos || std::find(kCounted.begin(), kCounted.end(), command) == kCounted.end())
+    return {tag, -1};
   auto number = tag.substr(blank + 1);
   long long rows = -1;
   auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), rows);

@@ -1,6 +1,8 @@
 #include "routing/merge/comparator.h"
 
+#include <algorithm>
 #include <cstring>
+#include <iterator>
 
 #include "routing/merge/type_oids.h"
 #include "routing/merge/wire.h"
@@ -11,7 +13,8 @@ namespace {
 using wire::append;
 using wire::load;
 
-// Escaped so that no encoding is a prefix of another and a shorter value sorts first: 00 becomes 00 FF, the end is 00 01.
+// Escaped so that no encoding is a prefix of another and a shorter value sorts first: 00 becomes 00 FF, the end is 00
+// 01.
 void encode_text(std::string_view value, std::string& out) {
   while (const void* zero = value.empty() ? nullptr : std::memchr(value.data(), 0, value.size())) {
     auto length = static_cast<std::size_t>(static_cast<const char*>(zero) - value.data());
@@ -34,8 +37,8 @@ void encode_float(std::string_view value, std::string& out) {
   append<Bits>(out, bits & kSign ? static_cast<Bits>(~bits) : static_cast<Bits>(bits | kSign));
 }
 
-// Class byte (-Infinity 0, negative 1, zero 2, positive 3, Infinity 4, NaN 5), then weight and digits + 1 without leading and
-// trailing zero digits, then 0; the bytes after the class are inverted for negative numbers.
+// Class byte (-Infinity 0, negative 1, zero 2, positive 3, Infinity 4, NaN 5), then weight and digits + 1 without
+// leading and trailing zero digits, then 0; the bytes after the class are inverted for negative numbers.
 bool encode_numeric(std::string_view value, std::string& out) {
   if (value.size() < 8) return false;
   auto count = load<std::uint16_t>(value.data());
@@ -43,11 +46,20 @@ bool encode_numeric(std::string_view value, std::string& out) {
   auto sign = load<std::uint16_t>(value.data() + 4);
   if (value.size() != 8 + std::size_t{count} * 2) return false;
   switch (sign) {
-    case 0x0000: case 0x4000: break;
-    case 0xC000: out.push_back(5); return true;
-    case 0xD000: out.push_back(4); return true;
-    case 0xF000: out.push_back(0); return true;
-    default: return false;
+    case 0x0000:
+    case 0x4000:
+      break;
+    case 0xC000:
+      out.push_back(5);
+      return true;
+    case 0xD000:
+      out.push_back(4);
+      return true;
+    case 0xF000:
+      out.push_back(0);
+      return true;
+    default:
+      return false;
   }
   auto digit = [&](std::size_t i) { return load<std::uint16_t>(value.data() + 8 + 2 * i); };
   std::size_t first = 0, last = count;
@@ -57,12 +69,14 @@ bool encode_numeric(std::string_view value, std::string& out) {
     out.push_back(2);
     return true;
   }
-  for (std::size_t i = first; i < last; ++i) if (digit(i) > 9999) return false;
+  for (std::size_t i = first; i < last; ++i)
+    if (digit(i) > 9999) return false;
   const std::uint16_t invert = sign == 0x4000 ? 0xFFFF : 0;
   out.push_back(sign == 0x4000 ? 1 : 3);
   auto biased = static_cast<std::uint32_t>(weight - static_cast<std::int32_t>(first) + 0x40000000);
   append<std::uint32_t>(out, invert ? ~biased : biased);
-  for (std::size_t i = first; i < last; ++i) append<std::uint16_t>(out, static_cast<std::uint16_t>((digit(i) + 1) ^ invert));
+  for (std::size_t i = first; i < last; ++i)
+    append<std::uint16_t>(out, static_cast<std::uint16_t>((digit(i) + 1) ^ invert));
   append<std::uint16_t>(out, invert);
   return true;
 }
@@ -82,7 +96,8 @@ void encode_interval(std::string_view value, std::string& out) {
 void encode_timetz(std::string_view value, std::string& out) {
   auto time = static_cast<std::int64_t>(load<std::uint64_t>(value.data()));
   auto zone = load<std::uint32_t>(value.data() + 8);
-  auto instant = static_cast<std::uint64_t>(time) + static_cast<std::uint64_t>(std::int64_t{static_cast<std::int32_t>(zone)} * 1'000'000);
+  auto instant = static_cast<std::uint64_t>(time) +
+                 static_cast<std::uint64_t>(std::int64_t{static_cast<std::int32_t>(zone)} * 1'000'000);
   append<std::uint64_t>(out, instant ^ (std::uint64_t{1} << 63));
   append<std::uint32_t>(out, zone ^ (std::uint32_t{1} << 31));
 }
@@ -103,44 +118,53 @@ bool encode_network(std::string_view value, std::string& out) {
 
 }  // namespace
 
+struct KeyType::BuiltIn {
+  Oid type;
+  Format format;
+  std::uint8_t size;
+};
+
+const KeyType::BuiltIn* KeyType::built_in(Oid type) {
+  using namespace type_oid;
+  static constexpr BuiltIn kTypes[] = {
+      {kInt2, Format::Signed, 2},        {kInt4, Format::Signed, 4},        {kDate, Format::Signed, 4},
+      {kInt8, Format::Signed, 8},        {kTime, Format::Signed, 8},        {kTimestamp, Format::Signed, 8},
+      {kTimestamptz, Format::Signed, 8}, {kMoney, Format::Signed, 8},       {kBool, Format::Bytes, 1},
+      {kChar, Format::Bytes, 1},         {kOid, Format::Bytes, 4},          {kMacaddr, Format::Bytes, 6},
+      {kMacaddr8, Format::Bytes, 8},     {kPgLsn, Format::Bytes, 8},        {kXid8, Format::Bytes, 8},
+      {kUuid, Format::Bytes, 16},        {kFloat4, Format::Float4, 4},      {kFloat8, Format::Float8, 8},
+      {kTimetz, Format::TimeTz, 12},     {kInterval, Format::Interval, 16}, {kNumeric, Format::Numeric, 0},
+      {kInet, Format::Network, 0},       {kCidr, Format::Network, 0},       {kBytea, Format::Text, 0},
+      {kText, Format::Text, 0},          {kVarchar, Format::Text, 0},       {kName, Format::Text, 0},
+      {kBpchar, Format::Blanks, 0}};
+  auto found =
+      std::find_if(std::begin(kTypes), std::end(kTypes), [&](const auto& known) { return known.type == type; });
+  return found == std::end(kTypes) ? nullptr : found;
+}
+
+bool is_collatable(Oid type) {
+  return type == type_oid::kText || type == type_oid::kVarchar || type == type_oid::kBpchar || type == type_oid::kName;
+}
+
 Result<KeyType> KeyType::create(Oid type, bool bytewise, const MergeTypes& types) {
   KeyType key;
-  auto set = [&](Format format, std::uint8_t size) { key.format_ = format; key.size_ = size; };
-  switch (type) {
-    using namespace type_oid;
-    case kInt2: set(Format::Signed, 2); break;
-    case kInt4: case kDate: set(Format::Signed, 4); break;
-    case kInt8: case kTime: case kTimestamp: case kTimestamptz: case kMoney: set(Format::Signed, 8); break;
-    case kBool: case kChar: set(Format::Bytes, 1); break;
-    case kOid: set(Format::Bytes, 4); break;
-    case kMacaddr: set(Format::Bytes, 6); break;
-    case kMacaddr8: case kPgLsn: case kXid8: set(Format::Bytes, 8); break;
-    case kUuid: set(Format::Bytes, 16); break;
-    case kFloat4: set(Format::Float4, 4); break;
-    case kFloat8: set(Format::Float8, 8); break;
-    case kTimetz: set(Format::TimeTz, 12); break;
-    case kInterval: set(Format::Interval, 16); break;
-    case kNumeric: set(Format::Numeric, 0); break;
-    case kBytea: set(Format::Text, 0); break;
-    case kInet: case kCidr: set(Format::Network, 0); break;
-    case kText: case kVarchar: case kName: case kBpchar:
-      if (!bytewise)
-        return refuse("merge_collation", "cannot merge rows of several shards by a text value under this collation",
-                      "Add COLLATE \"C\" to the expression, or narrow the statement to one shard.");
-      set(type == kBpchar ? Format::Blanks : Format::Text, 0);
-      break;
-    default: {
-      const auto* labels = types.enum_labels(type);
-      if (labels == nullptr)
-        return refuse("merge_type", "cannot merge rows of several shards by a value of type " + std::to_string(type),
-                      "Leave the expression out of ORDER BY, GROUP BY, DISTINCT and aggregates, cast it to a type with "
-                      "an exact merge, or narrow the statement to one shard.");
-      auto order = std::make_shared<LabelOrder>();
-      for (const auto& [oid, label] : *labels) order->emplace(label, static_cast<std::uint32_t>(order->size()));
-      key.labels_ = std::move(order);
-      set(Format::Enum, 0);
-    }
+  if (is_collatable(type) && !bytewise)
+    return refuse("merge_collation", "cannot merge rows of several shards by a text value under this collation",
+                  "Add COLLATE \"C\" to the expression, or narrow the statement to one shard.");
+  if (const auto* known = built_in(type)) {
+    key.format_ = known->format;
+    key.size_ = known->size;
+    return key;
   }
+  const auto* labels = types.enum_labels(type);
+  if (labels == nullptr)
+    return refuse("merge_type", "cannot merge rows of several shards by a value of type " + std::to_string(type),
+                  "Leave the expression out of ORDER BY, GROUP BY, DISTINCT and aggregates, cast it to a type with "
+                  "an exact merge, or narrow the statement to one shard.");
+  auto order = std::make_shared<LabelOrder>();
+  for (const auto& label : *labels) order->emplace(label.second, static_cast<std::uint32_t>(order->size()));
+  key.labels_ = std::move(order);
+  key.format_ = Format::Enum;
   return key;
 }
 
@@ -151,17 +175,31 @@ bool KeyType::encode(std::string_view binary, std::string& out) const {
       out.push_back(static_cast<char>(binary[0] ^ 0x80));
       out.append(binary.substr(1));
       return true;
-    case Format::Bytes: out.append(binary); return true;
-    case Format::Float4: encode_float<std::uint32_t, float>(binary, out); return true;
-    case Format::Float8: encode_float<std::uint64_t, double>(binary, out); return true;
-    case Format::TimeTz: encode_timetz(binary, out); return true;
-    case Format::Interval: encode_interval(binary, out); return true;
-    case Format::Numeric: return encode_numeric(binary, out);
-    case Format::Network: return encode_network(binary, out);
+    case Format::Bytes:
+      out.append(binary);
+      return true;
+    case Format::Float4:
+      encode_float<std::uint32_t, float>(binary, out);
+      return true;
+    case Format::Float8:
+      encode_float<std::uint64_t, double>(binary, out);
+      return true;
+    case Format::TimeTz:
+      encode_timetz(binary, out);
+      return true;
+    case Format::Interval:
+      encode_interval(binary, out);
+      return true;
+    case Format::Numeric:
+      return encode_numeric(binary, out);
+    case Format::Network:
+      return encode_network(binary, out);
     case Format::Blanks:
       while (!binary.empty() && binary.back() == ' ') binary.remove_suffix(1);
       [[fallthrough]];
-    case Format::Text: encode_text(binary, out); return true;
+    case Format::Text:
+      encode_text(binary, out);
+      return true;
     case Format::Enum: {
       auto label = labels_->find(binary);
       if (label == labels_->end()) return false;
@@ -204,7 +242,8 @@ int compare_values(const KeyType& type, KeyOrder order, const std::string* left,
   const std::string* values[2] = {left, right};
   for (int i = 0; i < 2; ++i) {
     bool null = values[i] == nullptr;
-    if (!append_component(type, order, null ? std::string_view{} : std::string_view(*values[i]), null, keys[i])) return 0;
+    if (!append_component(type, order, null ? std::string_view{} : std::string_view(*values[i]), null, keys[i]))
+      return 0;
   }
   return keys[0].compare(keys[1]);
 }

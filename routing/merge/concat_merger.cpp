@@ -27,7 +27,8 @@ Result<Unit> ConcatMerger::push(std::size_t stream, std::string_view body, std::
   }
   if (visible_ != columns_) {
     wire::Field field;
-    for (std::size_t i = 0; i < visible_; ++i) if (!cursor.next(field)) return malformed_row();
+    for (std::size_t i = 0; i < visible_; ++i)
+      if (!cursor.next(field)) return malformed_row();
     body = body.substr(0, static_cast<std::size_t>(cursor.position() - body.data()));
   }
   out.push_back('D');

@@ -22,8 +22,8 @@ class ConcatMerger final : public Merger {
  private:
   const std::size_t columns_, visible_;
   const bool first_only_;
-  const std::int64_t limit_;    // -1: none
-  std::int64_t skip_;           // rows of the offset still to drop
+  const std::int64_t limit_;  // -1: none
+  std::int64_t skip_;         // rows of the offset still to drop
   std::vector<bool> finished_;
   std::size_t running_;
   std::uint64_t rows_ = 0;

@@ -13,19 +13,22 @@ namespace pgweir::routing {
 namespace {
 
 // A type that holds the midpoint of two neighbouring values exactly, and reads decimals into it.
-template <class Float> struct Wider;
-template <> struct Wider<float> {
+template <class Float>
+struct Wider;
+template <>
+struct Wider<float> {
   using Type = double;
   static Type read(const char* text) { return std::strtod(text, nullptr); }
 };
-template <> struct Wider<double> {
+template <>
+struct Wider<double> {
   static_assert(std::numeric_limits<long double>::digits > std::numeric_limits<double>::digits);
   using Type = long double;
   static Type read(const char* text) { return std::strtold(text, nullptr); }
 };
 
-// True if the decimal (digits[.digits]e+-nn) may lie on a rounding boundary of `value` (> 0, finite), or outside. Reading the
-// decimal rounds it, so one that is merely next to a boundary is taken as on it: on_boundary decides.
+// True if the decimal (digits[.digits]e+-nn) may lie on a rounding boundary of `value` (> 0, finite), or outside.
+// Reading the decimal rounds it, so one that is merely next to a boundary is taken as on it: on_boundary decides.
 template <class Float>
 bool near_boundary(Float value, const char* decimal, typename Wider<Float>::Type& boundary) {
   using Wide = typename Wider<Float>::Type;
@@ -48,7 +51,8 @@ struct Decimal {
 Decimal parse(std::string_view text) {
   Decimal result;
   auto e = text.find('e');
-  for (char c : text.substr(0, e)) if (c != '.') result.digits.push_back(c);
+  for (char c : text.substr(0, e))
+    if (c != '.') result.digits.push_back(c);
   result.exponent = std::atoi(std::string(text.substr(e + 1)).c_str());
   while (result.digits.size() > 1 && result.digits.back() == '0') result.digits.pop_back();
   return result;
@@ -79,10 +83,10 @@ Decimal shortest(Float value) {
   *end.ptr = '\0';
   auto decimal = parse(text);
   if (!outside(value, text)) return decimal;
-  for (auto digits = static_cast<int>(decimal.digits.size()); digits < std::numeric_limits<Float>::max_digits10; ++digits) {
+  for (auto digits = static_cast<int>(decimal.digits.size()); digits < std::numeric_limits<Float>::max_digits10;
+       ++digits) {
     std::snprintf(text, sizeof text, "%.*e", digits - 1, static_cast<double>(value));
-    if (static_cast<Float>(std::strtod(text, nullptr)) == value && !outside(value, text))
-      return parse(text);
+    if (static_cast<Float>(std::strtod(text, nullptr)) == value && !outside(value, text)) return parse(text);
   }
   std::snprintf(text, sizeof text, "%.*e", std::numeric_limits<Float>::max_digits10 - 1, static_cast<double>(value));
   return parse(text);
@@ -122,8 +126,10 @@ void append_float(Float value, int extra_float_digits, std::string& out) {
     out += text;
   } else {
     if (std::signbit(value)) out.push_back('-');
-    if (value == 0) out.push_back('0');
-    else append_decimal(shortest(std::abs(value)), kDigits, out);
+    if (value == 0)
+      out.push_back('0');
+    else
+      append_decimal(shortest(std::abs(value)), kDigits, out);
   }
 }
 

@@ -13,7 +13,8 @@ bool orders_by_column(const std::vector<GroupMerger::Order>& order) {
 
 }  // namespace
 
-GroupMerger::GroupMerger(const MergePlan& plan, Parts parts, std::size_t columns, std::size_t shards, MergeLimits limits)
+GroupMerger::GroupMerger(const MergePlan& plan, Parts parts, std::size_t columns, std::size_t shards,
+                         MergeLimits limits)
     : parts_(std::move(parts)),
       columns_(columns),
       visible_(columns - plan.hidden),
@@ -39,9 +40,11 @@ SqlError GroupMerger::exhausted() const { return groups_exhausted(table_.size(),
 Result<std::size_t> GroupMerger::read(std::string_view body) {
   wire::RowCursor cursor(body);
   if (cursor.count() != static_cast<int>(columns_)) return malformed_row();
-  for (std::size_t i = 0; i < visible_; ++i) if (!cursor.next(fields_[i])) return malformed_row();
+  for (std::size_t i = 0; i < visible_; ++i)
+    if (!cursor.next(fields_[i])) return malformed_row();
   const auto end = static_cast<std::size_t>(cursor.position() - body.data());
-  for (auto i = visible_; i < columns_; ++i) if (!cursor.next(fields_[i])) return malformed_row();
+  for (auto i = visible_; i < columns_; ++i)
+    if (!cursor.next(fields_[i])) return malformed_row();
   if (!cursor.at_end()) return malformed_row();
   key_.clear();
   for (const auto& key : parts_.keys) {
@@ -106,7 +109,9 @@ Result<Unit> GroupMerger::complete() {
 bool GroupMerger::add_sort_key(MergeGroup& group, std::string& scratch) {
   scratch.clear();
   wire::RowCursor cursor(group.row);
-  if (keep_hidden_ && cursor.count() >= 0) for (auto& field : fields_) if (!cursor.next(field)) field = wire::Field{};
+  if (keep_hidden_ && cursor.count() >= 0)
+    for (auto& field : fields_)
+      if (!cursor.next(field)) field = wire::Field{};
   for (const auto& part : parts_.order) {
     if (part.aggregate) {
       parts_.aggregates[part.index].append_component(group.states[part.index], part.order, scratch);
@@ -135,9 +140,7 @@ Result<Unit> GroupMerger::sort() {
   return Unit{};
 }
 
-bool GroupMerger::wants(std::size_t stream) const {
-  return stream < finished_.size() && !finished_[stream] && !done_;
-}
+bool GroupMerger::wants(std::size_t stream) const { return stream < finished_.size() && !finished_[stream] && !done_; }
 
 void GroupMerger::append_row(const MergeGroup& group, std::string& out) {
   const auto start = out.size();

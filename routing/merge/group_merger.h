@@ -1,5 +1,5 @@
-// Merges partial groups: MergePlan::Kind::Group. All groups are held, within a byte budget, until every stream has finished;
-// then they are sorted if the plan says so and given out.
+// Merges partial groups: MergePlan::Kind::Group. All groups are held, within a byte budget, until every stream has
+// finished; then they are sorted if the plan says so and given out.
 #pragma once
 
 #include <optional>
@@ -20,7 +20,7 @@ class GroupMerger final : public Merger {
     KeyType type;
   };
   struct Order {
-    bool aggregate;      // index is a position in aggregates, else a column of the whole row
+    bool aggregate;  // index is a position in aggregates, else a column of the whole row
     std::size_t index;
     std::optional<KeyType> type;  // of the column
     KeyOrder order;
@@ -39,7 +39,8 @@ class GroupMerger final : public Merger {
   bool done() const override { return done_; }
   std::uint64_t rows() const override { return rows_; }
 
-  // All rows are in: checks and sorts the groups. Called by finish() of the last stream, and once if there is no stream.
+  // All rows are in: checks and sorts the groups. Called by finish() of the last stream, and once if there is no
+  // stream.
   Result<Unit> complete();
 
  private:
@@ -52,7 +53,7 @@ class GroupMerger final : public Merger {
 
   const Parts parts_;
   const std::size_t columns_, visible_, budget_;
-  const bool global_, keep_hidden_;        // keep_hidden_: a hidden column is a sort key, so whole rows are kept
+  const bool global_, keep_hidden_;  // keep_hidden_: a hidden column is a sort key, so whole rows are kept
   const std::int64_t limit_, offset_;
   GroupTable table_;
   std::vector<std::int32_t> aggregate_of_;  // by visible column; -1: the group's own value
@@ -61,8 +62,8 @@ class GroupMerger final : public Merger {
   std::size_t running_;
   std::string key_;
   std::vector<MergeGroup*> sorted_;
-  MergeGroup* next_ = nullptr;              // without an order
-  std::size_t position_ = 0, end_ = 0;      // rows [position_, end_) are still due, counted over all groups
+  MergeGroup* next_ = nullptr;          // without an order
+  std::size_t position_ = 0, end_ = 0;  // rows [position_, end_) are still due, counted over all groups
   bool complete_ = false, done_ = false;
   std::uint64_t rows_ = 0;
 };

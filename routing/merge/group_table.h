@@ -1,5 +1,5 @@
-// The hash table of a grouped merge: one entry per distinct key, within a byte budget. Keys, rows and states live in an arena
-// and never move; entries are kept in the order in which they came. Not thread-safe.
+// The hash table of a grouped merge: one entry per distinct key, within a byte budget. Keys, rows and states live in an
+// arena and never move; entries are kept in the order in which they came. Not thread-safe.
 #pragma once
 
 #include <cstddef>
@@ -13,12 +13,12 @@
 namespace pgweir::routing {
 
 struct MergeGroup {
-  MergeGroup* next = nullptr;       // in order of arrival
+  MergeGroup* next = nullptr;  // in order of arrival
   std::uint64_t hash = 0;
-  std::uint32_t number = 0;         // position in order of arrival
-  AggregateState* states = nullptr; // one per aggregate
+  std::uint32_t number = 0;          // position in order of arrival
+  AggregateState* states = nullptr;  // one per aggregate
   std::string_view key;
-  std::string_view row;             // the representative row, as the merger stored it
+  std::string_view row;  // the representative row, as the merger stored it
   std::string_view sort_key;
 };
 
@@ -30,7 +30,7 @@ class GroupTable {
   GroupTable& operator=(const GroupTable&) = delete;
 
   struct Found {
-    MergeGroup* group = nullptr;    // nullptr: the budget is exhausted
+    MergeGroup* group = nullptr;  // nullptr: the budget is exhausted
     bool inserted = false;
   };
   Found find_or_insert(std::string_view key);

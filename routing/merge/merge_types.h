@@ -1,4 +1,5 @@
-// What a merge must know of types and collations beyond their OIDs. All OIDs are canonical ones (those of catalog_shard).
+// What a merge must know of types and collations beyond their OIDs. All OIDs are canonical ones (those of
+// catalog_shard).
 #pragma once
 
 #include <string>
@@ -10,8 +11,8 @@
 
 namespace pgweir::routing {
 
-// The default knows the built-in collations only and no enum. Implementations must be thread-safe to read and outlive only
-// the call of Merger::create (what a merger needs of it is copied there).
+// The default knows the built-in collations only and no enum. Implementations must be thread-safe to read and outlive
+// only the call of Merger::create (what a merger needs of it is copied there).
 class MergeTypes {
  public:
   using EnumLabels = std::vector<std::pair<Oid, std::string>>;
@@ -21,7 +22,9 @@ class MergeTypes {
   // True if the collation is known to sort bytewise on every shard.
   virtual bool sorts_bytewise(Oid collation) const { return collation == kCCollation || collation == kPosixCollation; }
   // True if equality under the collation is known to be equality of bytes.
-  virtual bool deterministic(Oid collation) const { return collation == kDefaultCollation || sorts_bytewise(collation); }
+  virtual bool deterministic(Oid collation) const {
+    return collation == kDefaultCollation || sorts_bytewise(collation);
+  }
   // Labels of an enum type in sort order; nullptr if the type is no enum.
   virtual const EnumLabels* enum_labels(Oid /*type*/) const { return nullptr; }
 };

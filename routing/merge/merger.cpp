@@ -23,10 +23,12 @@ SqlError disagree(std::string what) {
   return SqlError{"XX000", "merge plan does not fit the rows: " + std::move(what), {}, {}, {}, {}};
 }
 
-Result<Unit> check_columns(const MergePlan& plan, std::span<const MergeColumn> columns, std::span<const MergeColumn> outputs) {
+Result<Unit> check_columns(const MergePlan& plan, std::span<const MergeColumn> columns,
+                           std::span<const MergeColumn> outputs) {
   if (columns.size() < plan.hidden || columns.size() - plan.hidden != outputs.size())
-    return disagree("a shard's row has " + std::to_string(columns.size()) + " columns, " + std::to_string(outputs.size()) +
-                    " visible and " + std::to_string(plan.hidden) + " hidden ones are expected");
+    return disagree("a shard's row has " + std::to_string(columns.size()) + " columns, " +
+                    std::to_string(outputs.size()) + " visible and " + std::to_string(plan.hidden) +
+                    " hidden ones are expected");
   for (std::size_t i = outputs.size(); i < columns.size(); ++i)
     if (!columns[i].binary) return disagree("a hidden column is not binary");
   std::vector<bool> computed(outputs.size(), false);
@@ -37,13 +39,15 @@ Result<Unit> check_columns(const MergePlan& plan, std::span<const MergeColumn> c
         computed[static_cast<std::size_t>(aggregate.visible)] = true;
     }
   for (std::size_t i = 0; i < outputs.size(); ++i)
-    if (!computed[i] && columns[i].binary != outputs[i].binary) return disagree("a visible column is not in the client's format");
+    if (!computed[i] && columns[i].binary != outputs[i].binary)
+      return disagree("a visible column is not in the client's format");
   return Unit{};
 }
 
 Result<KeyType> order_type(const Inputs& in, const MergeKey& key) {
   if (key.index >= in.hidden.size()) return disagree("no such hidden column");
-  return KeyType::create(in.hidden[key.index].type, sorts_bytewise(in.plan, key.index, key.bytewise_text, in.types), in.types);
+  return KeyType::create(in.hidden[key.index].type, sorts_bytewise(in.plan, key.index, key.bytewise_text, in.types),
+                         in.types);
 }
 
 // Equality needs a deterministic collation only; plan/ proves it, and a known collation is checked again.
@@ -102,15 +106,19 @@ Result<std::unique_ptr<Merger>> create_group(const Inputs& in, std::size_t colum
 }  // namespace
 
 Result<std::unique_ptr<Merger>> Merger::create(const MergePlan& plan, std::span<const MergeColumn> columns,
-                                               std::span<const MergeColumn> outputs, std::size_t shards, MergeLimits limits,
-                                               const MergeTypes& types) {
+                                               std::span<const MergeColumn> outputs, std::size_t shards,
+                                               MergeLimits limits, const MergeTypes& types) {
   auto fits = check_columns(plan, columns, outputs);
   if (!fits) return fits.error();
   Inputs in{plan, columns.subspan(outputs.size()), outputs, limits, types};
   switch (plan.kind) {
-    case MergePlan::Kind::Ordered: return create_ordered(in, columns.size(), shards);
-    case MergePlan::Kind::Group: return create_group(in, columns.size(), shards);
-    case MergePlan::Kind::Concat: case MergePlan::Kind::First: break;
+    case MergePlan::Kind::Ordered:
+      return create_ordered(in, columns.size(), shards);
+    case MergePlan::Kind::Group:
+      return create_group(in, columns.size(), shards);
+    case MergePlan::Kind::Concat:
+    case MergePlan::Kind::First:
+      break;
   }
   bool first_only = plan.kind == MergePlan::Kind::First;
   return std::unique_ptr<Merger>(std::make_unique<ConcatMerger>(plan, columns.size(), shards, first_only));

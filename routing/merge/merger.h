@@ -4,8 +4,8 @@
 // Use:  for each message of stream i:  DataRow -> push(i, body, out);  CommandComplete -> finish(i, out);
 //       after each burst:              while (merger.drain(out, room)) send(out);
 //       stop reading stream i while !wants(i); when done() the shards can be stopped and the tag is "SELECT <rows()>".
-// `out` receives rows from push() too (Concat and First hand them straight through), so the caller bounds it by sending it.
-// After an error the merger must be dropped.
+// `out` receives rows from push() too (Concat and First hand them straight through), so the caller bounds it by sending
+// it. After an error the merger must be dropped.
 #pragma once
 
 #include <cstddef>
@@ -42,16 +42,17 @@ class Merger {
   virtual ~Merger() = default;
 
   // columns: a shard's row, the visible columns and then plan.hidden hidden ones (which must be binary). outputs: the
-  // visible columns as the client was told (types and formats of the original statement's RowDescription); an aggregate's
-  // result is encoded as its output says. shards: number of streams, 0..shards-1. A refusal with reason "merge_type" or
-  // "merge_collation" when a key or an aggregate has no exact merge here; XX000 when plan and columns disagree.
+  // visible columns as the client was told (types and formats of the original statement's RowDescription); an
+  // aggregate's result is encoded as its output says. shards: number of streams, 0..shards-1. A refusal with reason
+  // "merge_type" or "merge_collation" when a key or an aggregate has no exact merge here; XX000 when plan and columns
+  // disagree.
   static Result<std::unique_ptr<Merger>> create(const MergePlan& plan, std::span<const MergeColumn> columns,
                                                 std::span<const MergeColumn> outputs, std::size_t shards,
                                                 MergeLimits limits = {}, const MergeTypes& types = MergeTypes{});
 
-  // One DataRow body (int16 count, then int32 length and bytes of each column) of a stream. The view is only read during the
-  // call. Rows that are not needed any more (done()) are dropped. Errors: XX000 stream out of order, 53200 group budget
-  // exhausted, 22003 float overflow, 08P01 malformed row.
+  // One DataRow body (int16 count, then int32 length and bytes of each column) of a stream. The view is only read
+  // during the call. Rows that are not needed any more (done()) are dropped. Errors: XX000 stream out of order, 53200
+  // group budget exhausted, 22003 float overflow, 08P01 malformed row.
   virtual Result<Unit> push(std::size_t stream, std::string_view data_row_body, std::string& out) = 0;
 
   // The stream has no more rows. Idempotent. Errors: 22003 (bigint or numeric result out of range), 53200.
@@ -60,8 +61,8 @@ class Merger {
   // False: the stream's window is full (or nothing more is needed from it), stop reading it for now.
   virtual bool wants(std::size_t stream) const = 0;
 
-  // Appends complete DataRow messages that are due to `out`, until about max_bytes are appended (at least one row if one is
-  // due); returns whether more is due now.
+  // Appends complete DataRow messages that are due to `out`, until about max_bytes are appended (at least one row if
+  // one is due); returns whether more is due now.
   virtual bool drain(std::string& out, std::size_t max_bytes) = 0;
 
   // Nothing more will come: LIMIT reached, or every stream finished and drained.

@@ -10,7 +10,8 @@ namespace {
 using wire::append;
 using wire::load;
 
-constexpr std::uint16_t kPositive = 0x0000, kNegative = 0x4000, kNaN = 0xC000, kInfinity = 0xD000, kNegativeInfinity = 0xF000;
+constexpr std::uint16_t kPositive = 0x0000, kNegative = 0x4000, kNaN = 0xC000, kInfinity = 0xD000,
+                        kNegativeInfinity = 0xF000;
 constexpr std::int64_t kBase = 10000;
 constexpr std::int32_t kDigitsPerCell = 4, kSignificantDigits = 16, kMaximumScale = 1000;
 constexpr std::uint16_t kScaleMask = 0x3FFF;
@@ -28,8 +29,8 @@ bool read_header(std::string_view binary, Header& header) {
   header.weight = static_cast<std::int16_t>(load<std::uint16_t>(binary.data() + 2));
   header.sign = load<std::uint16_t>(binary.data() + 4);
   header.scale = load<std::uint16_t>(binary.data() + 6);
-  bool known = header.sign == kPositive || header.sign == kNegative || header.sign == kNaN || header.sign == kInfinity ||
-               header.sign == kNegativeInfinity;
+  bool known = header.sign == kPositive || header.sign == kNegative || header.sign == kNaN ||
+               header.sign == kInfinity || header.sign == kNegativeInfinity;
   if (!known || header.scale > kScaleMask || binary.size() != 8 + header.count * 2) return false;
   for (std::size_t i = 0; i < header.count; ++i) {
     if (load<std::uint16_t>(binary.data() + 8 + 2 * i) >= kBase) return false;
@@ -39,10 +40,14 @@ bool read_header(std::string_view binary, Header& header) {
 
 Numeric::Kind kind_of(std::uint16_t sign) {
   switch (sign) {
-    case kNaN: return Numeric::Kind::NaN;
-    case kInfinity: return Numeric::Kind::Infinity;
-    case kNegativeInfinity: return Numeric::Kind::NegativeInfinity;
-    default: return Numeric::Kind::Finite;
+    case kNaN:
+      return Numeric::Kind::NaN;
+    case kInfinity:
+      return Numeric::Kind::Infinity;
+    case kNegativeInfinity:
+      return Numeric::Kind::NegativeInfinity;
+    default:
+      return Numeric::Kind::Finite;
   }
 }
 
@@ -75,7 +80,8 @@ bool Numeric::decode(std::string_view binary, Numeric& value) {
   value.negative_ = header.sign == kNegative;
   value.weight_ = header.weight;
   value.scale_ = header.scale;
-  for (std::size_t i = 0; i < header.count; ++i) value.digits_.push_back(load<std::uint16_t>(binary.data() + 8 + 2 * i));
+  for (std::size_t i = 0; i < header.count; ++i)
+    value.digits_.push_back(load<std::uint16_t>(binary.data() + 8 + 2 * i));
   value.strip();
   return true;
 }
@@ -99,10 +105,14 @@ void Numeric::append_binary(std::string& out) const {
     append<std::uint16_t>(out, static_cast<std::uint16_t>(scale));
   };
   switch (kind_) {
-    case Kind::NaN: return fixed(0, 0, kNaN, 0);
-    case Kind::Infinity: return fixed(0, 0, kInfinity, 0x20);  // as PostgreSQL sends them
-    case Kind::NegativeInfinity: return fixed(0, 0, kNegativeInfinity, 0x20);
-    case Kind::Finite: break;
+    case Kind::NaN:
+      return fixed(0, 0, kNaN, 0);
+    case Kind::Infinity:
+      return fixed(0, 0, kInfinity, 0x20);  // as PostgreSQL sends them
+    case Kind::NegativeInfinity:
+      return fixed(0, 0, kNegativeInfinity, 0x20);
+    case Kind::Finite:
+      break;
   }
   fixed(digits_.size(), weight_, negative_ ? kNegative : kPositive, scale_);
   for (auto digit : digits_) append<std::uint16_t>(out, digit);
@@ -110,10 +120,17 @@ void Numeric::append_binary(std::string& out) const {
 
 void Numeric::append_text(std::string& out) const {
   switch (kind_) {
-    case Kind::NaN: out += "NaN"; return;
-    case Kind::Infinity: out += "Infinity"; return;
-    case Kind::NegativeInfinity: out += "-Infinity"; return;
-    case Kind::Finite: break;
+    case Kind::NaN:
+      out += "NaN";
+      return;
+    case Kind::Infinity:
+      out += "Infinity";
+      return;
+    case Kind::NegativeInfinity:
+      out += "-Infinity";
+      return;
+    case Kind::Finite:
+      break;
   }
   auto four = [&](std::int32_t weight, char (&text)[4]) {
     auto i = weight_ - weight;
@@ -165,8 +182,8 @@ Numeric Numeric::divided_by(std::uint64_t count) const {
     result.negative_ = false;
     return result;
   }
-  // Long division down to one base-10000 digit after those that are shown; what is left below cannot change a rounding half
-  // away from zero, which looks at one decimal digit only.
+  // Long division down to one base-10000 digit after those that are shown; what is left below cannot change a rounding
+  // half away from zero, which looks at one decimal digit only.
   auto lowest = -static_cast<std::int32_t>((result.scale_ + kDigitsPerCell - 1) / kDigitsPerCell) - 1;
   __extension__ using Unsigned = unsigned __int128;
   Unsigned rest = 0;
@@ -226,10 +243,17 @@ bool NumericSum::add(std::string_view binary) {
   Header header;
   if (!read_header(binary, header)) return false;
   switch (kind_of(header.sign)) {
-    case Numeric::Kind::NaN: nan_ = true; return true;
-    case Numeric::Kind::Infinity: infinity_ = true; return true;
-    case Numeric::Kind::NegativeInfinity: negative_infinity_ = true; return true;
-    case Numeric::Kind::Finite: break;
+    case Numeric::Kind::NaN:
+      nan_ = true;
+      return true;
+    case Numeric::Kind::Infinity:
+      infinity_ = true;
+      return true;
+    case Numeric::Kind::NegativeInfinity:
+      negative_infinity_ = true;
+      return true;
+    case Numeric::Kind::Finite:
+      break;
   }
   scale_ = std::max<std::uint32_t>(scale_, header.scale);
   if (header.count == 0) return true;
@@ -248,8 +272,8 @@ Numeric NumericSum::total() const {
     result.kind_ = nan ? Numeric::Kind::NaN : infinity_ ? Numeric::Kind::Infinity : Numeric::Kind::NegativeInfinity;
     return result;
   }
-  // The sign of the highest non-zero cell after one carry pass is the sign of the sum; a negative sum is negated first, so
-  // that all digits come out positive.
+  // The sign of the highest non-zero cell after one carry pass is the sign of the sum; a negative sum is negated first,
+  // so that all digits come out positive.
   auto carried = [&](std::int64_t sign, std::vector<std::uint16_t>& digits) {
     std::int64_t carry = 0;
     digits.clear();

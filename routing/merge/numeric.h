@@ -1,6 +1,6 @@
 // PostgreSQL's numeric, as far as merging aggregates needs it: sums and averages with PostgreSQL's own result scales.
-// Value types, not thread-safe. Wire format: numeric_send; scale of a quotient: select_div_scale of numeric.c (at least 16
-// significant digits, at least the scale of either operand, at most 1000), rounded half away from zero.
+// Value types, not thread-safe. Wire format: numeric_send; scale of a quotient: select_div_scale of numeric.c (at least
+// 16 significant digits, at least the scale of either operand, at most 1000), rounded half away from zero.
 #pragma once
 
 #include <cstddef>
@@ -13,8 +13,8 @@ namespace pgweir::routing {
 
 __extension__ using Int128 = __int128;
 
-// A finite or special decimal number: digits in base 10000, the first one standing for 10000^weight, without zero digits at
-// either end; `scale` decimal digits are shown.
+// A finite or special decimal number: digits in base 10000, the first one standing for 10000^weight, without zero
+// digits at either end; `scale` decimal digits are shown.
 class Numeric {
  public:
   enum class Kind : std::uint8_t { Finite, NaN, Infinity, NegativeInfinity };
@@ -44,8 +44,8 @@ class Numeric {
   std::vector<std::uint16_t> digits_;
 };
 
-// Adds binary numerics up. Each digit position has a 64-bit cell and carries are left to the end, so an addition is a loop
-// without branches (a cell holds 9e14 additions).
+// Adds binary numerics up. Each digit position has a 64-bit cell and carries are left to the end, so an addition is a
+// loop without branches (a cell holds 9e14 additions).
 class NumericSum {
  public:
   // False if the bytes are no binary numeric (nothing is added).

@@ -11,7 +11,8 @@ namespace pgweir::routing {
 using wire::load;
 
 void RowWindow::append(std::string_view key, std::string_view visible, std::size_t columns) {
-  // Space of rows that went out is reclaimed when it is at least as large as what is left: every byte moves at most once.
+  // Space of rows that went out is reclaimed when it is at least as large as what is left: every byte moves at most
+  // once.
   if (head_ > 0 && head_ >= size()) {
     bytes_.erase(0, head_);
     head_ = 0;
@@ -22,7 +23,7 @@ void RowWindow::append(std::string_view key, std::string_view visible, std::size
   auto* to = bytes_.data() + at;
   const auto sizes = std::array{static_cast<std::uint32_t>(key.size()), static_cast<std::uint32_t>(message)};
   std::memcpy(to, sizes.data(), 8);
-  std::memcpy(to + 8, key.data(), key.size());
+  if (!key.empty()) std::memcpy(to + 8, key.data(), key.size());
   to += 8 + key.size();
   to[0] = 'D';
   wire::store<std::uint32_t>(to + 1, static_cast<std::uint32_t>(message - 1));
@@ -55,7 +56,7 @@ void RowWindow::release() {
 
 OrderedMerger::Prefix OrderedMerger::Prefix::of(std::string_view key) {
   char bytes[16] = {};
-  std::memcpy(bytes, key.data(), std::min<std::size_t>(key.size(), 16));
+  if (!key.empty()) std::memcpy(bytes, key.data(), std::min<std::size_t>(key.size(), 16));
   return {load<std::uint64_t>(bytes), load<std::uint64_t>(bytes + 8), key.size() <= 16};
 }
 
@@ -75,9 +76,11 @@ OrderedMerger::OrderedMerger(const MergePlan& plan, std::vector<Key> keys, std::
 Result<std::size_t> OrderedMerger::read(std::string_view body) {
   wire::RowCursor cursor(body);
   if (cursor.count() != static_cast<int>(columns_)) return malformed_row();
-  for (std::size_t i = 0; i < visible_; ++i) if (!cursor.next(fields_[i])) return malformed_row();
+  for (std::size_t i = 0; i < visible_; ++i)
+    if (!cursor.next(fields_[i])) return malformed_row();
   const auto end = static_cast<std::size_t>(cursor.position() - body.data());
-  for (auto i = visible_; i < columns_; ++i) if (!cursor.next(fields_[i])) return malformed_row();
+  for (auto i = visible_; i < columns_; ++i)
+    if (!cursor.next(fields_[i])) return malformed_row();
   if (!cursor.at_end()) return malformed_row();
   key_.clear();
   for (const auto& key : keys_) {
@@ -115,7 +118,8 @@ Result<Unit> OrderedMerger::finish(std::size_t stream, std::string& /*out*/) {
 }
 
 bool OrderedMerger::wants(std::size_t stream) const {
-  return !done_ && stream < streams_.size() && !streams_[stream].finished && streams_[stream].window.size() < window_bytes_;
+  return !done_ && stream < streams_.size() && !streams_[stream].finished &&
+         streams_[stream].window.size() < window_bytes_;
 }
 
 bool OrderedMerger::less(std::size_t left, std::size_t right) const {
@@ -163,7 +167,8 @@ void OrderedMerger::replay(std::size_t stream) {
 // Whether the winner's head is the next row.
 bool OrderedMerger::ready() {
   if (!built_) {
-    for (std::size_t i = 0; i < streams_.size(); ++i) if (!load_head(i)) return false;
+    for (std::size_t i = 0; i < streams_.size(); ++i)
+      if (!load_head(i)) return false;
     build();
   }
   if (stale_) {

@@ -80,8 +80,10 @@ TEST(MergeAggregate, SumsAndAveragesAreThoseOfPostgres) {
     EXPECT_EQ(text(function, input, output, partials), line[3].empty() ? "NULL" : line[3]) << line[2];
     auto outcome = run(function, input, output, true, partials);
     ASSERT_EQ(outcome.rows.size(), 1u);
-    if (line[4].empty()) EXPECT_EQ(outcome.rows[0][0], kNull);
-    else EXPECT_EQ(outcome.rows[0][0], Value(unhex(line[4]))) << line[2] << ' ' << line[3];
+    if (line[4].empty())
+      EXPECT_EQ(outcome.rows[0][0], kNull);
+    else
+      EXPECT_EQ(outcome.rows[0][0], Value(unhex(line[4]))) << line[2] << ' ' << line[3];
   }
 }
 
@@ -98,12 +100,15 @@ TEST(MergeAggregate, NothingToAddIsNullButCountsZero) {
 }
 
 TEST(MergeAggregate, BigintOverflowIsAnErrorOnlyAtTheEnd) {
-  auto sum = [](const std::vector<Row>& partials) { return text(AggregateFunction::Sum, type_oid::kInt8, type_oid::kInt8, partials); };
+  auto sum = [](const std::vector<Row>& partials) {
+    return text(AggregateFunction::Sum, type_oid::kInt8, type_oid::kInt8, partials);
+  };
   EXPECT_EQ(sum({{int8(kMaximum)}, {int8(1)}}), "!22003");
   EXPECT_EQ(sum({{int8(-kMaximum)}, {int8(-2)}}), "!22003");
   EXPECT_EQ(sum({{int8(kMaximum)}, {int8(1)}, {int8(-1)}}), "9223372036854775807");
   EXPECT_EQ(sum({{int8(-kMaximum)}, {int8(-1)}}), "-9223372036854775808");
-  EXPECT_EQ(text(AggregateFunction::Count, type_oid::kInt8, type_oid::kInt8, {{int8(kMaximum)}, {int8(kMaximum)}}), "!22003");
+  EXPECT_EQ(text(AggregateFunction::Count, type_oid::kInt8, type_oid::kInt8, {{int8(kMaximum)}, {int8(kMaximum)}}),
+            "!22003");
 }
 
 TEST(MergeAggregate, NumericOverflowIsAnError) {
@@ -136,7 +141,8 @@ TEST(MergeAggregate, FloatsAddUpInTheirOwnPrecision) {
 
 TEST(MergeAggregate, MinAndMaxGiveTheVisibleBytesOfTheWinner) {
   for (auto function : {AggregateFunction::Min, AggregateFunction::Max}) {
-    auto merger = make(global(function), {{type_oid::kNumeric}, {type_oid::kNumeric, -1, true}}, {{type_oid::kNumeric}}, 3);
+    auto merger =
+        make(global(function), {{type_oid::kNumeric}, {type_oid::kNumeric, -1, true}}, {{type_oid::kNumeric}}, 3);
     auto rows = merge(*merger, {{{"2.50", numeric(2, 5000, 2)}}, {{"-7", numeric(-7)}}, {{kNull, kNull}}});
     EXPECT_EQ(rows, (std::vector<Row>{{function == AggregateFunction::Min ? "-7" : "2.50"}}));
   }

@@ -35,7 +35,8 @@ TEST(MergeComparator, OrdersEveryPairAsPostgresDoes) {
     for (const auto& [left_rank, left] : values) {
       for (const auto& [right_rank, right] : values) {
         auto expected = sign(left_rank - right_rank);
-        EXPECT_EQ(sign(compare_values(*key, {}, &left, &right)), expected) << type << " ranks " << left_rank << ' ' << right_rank;
+        EXPECT_EQ(sign(compare_values(*key, {}, &left, &right)), expected)
+            << type << " ranks " << left_rank << ' ' << right_rank;
         EXPECT_EQ(sign(compare_values(*key, {true, false}, &left, &right)), -expected) << type;
       }
     }
@@ -63,7 +64,8 @@ TEST(MergeComparator, RefusesTextUnderAnUnprovenCollationAndUnknownTypes) {
     EXPECT_EQ(key.error().reason, "merge_collation");
     EXPECT_EQ(key.error().routine, "pgweir_refuse");
   }
-  for (Oid type : {Oid{114} /* json */, Oid{3802} /* jsonb */, Oid{1007} /* int4[] */, Oid{600} /* point */, Oid{99999}}) {
+  for (Oid type :
+       {Oid{114} /* json */, Oid{3802} /* jsonb */, Oid{1007} /* int4[] */, Oid{600} /* point */, Oid{99999}}) {
     auto key = KeyType::create(type, true, MergeTypes{});
     ASSERT_FALSE(key);
     EXPECT_EQ(key.error().reason, "merge_type");
@@ -71,10 +73,16 @@ TEST(MergeComparator, RefusesTextUnderAnUnprovenCollationAndUnknownTypes) {
 }
 
 TEST(MergeComparator, RefusesBytesThatAreNoValueOfTheType) {
-  const std::vector<std::pair<Oid, std::string>> bad = {
-      {type_oid::kInt4, "123"}, {type_oid::kInt8, int4(1)}, {type_oid::kUuid, "short"}, {type_oid::kNumeric, "1234567"},
-      {type_oid::kNumeric, numeric(1).substr(0, 11)}, {type_oid::kNumeric, numeric(10000)}, {kMood, "angry"},
-      {type_oid::kInet, unhex("0220")}, {type_oid::kInet, unhex("0221000401020304")}, {type_oid::kNumeric, unhex("0000000012340000")}};
+  const std::vector<std::pair<Oid, std::string>> bad = {{type_oid::kInt4, "123"},
+                                                        {type_oid::kInt8, int4(1)},
+                                                        {type_oid::kUuid, "short"},
+                                                        {type_oid::kNumeric, "1234567"},
+                                                        {type_oid::kNumeric, numeric(1).substr(0, 11)},
+                                                        {type_oid::kNumeric, numeric(10000)},
+                                                        {kMood, "angry"},
+                                                        {type_oid::kInet, unhex("0220")},
+                                                        {type_oid::kInet, unhex("0221000401020304")},
+                                                        {type_oid::kNumeric, unhex("0000000012340000")}};
   for (const auto& [type, bytes] : bad) {
     auto key = KeyType::create(type, true, Moods{});
     ASSERT_TRUE(key);
@@ -113,8 +121,10 @@ TEST(MergeFloatText, PrintsAsPostgresDoes) {
     ASSERT_EQ(line.size(), 4u);
     auto bits = std::stoull(line[2], nullptr, 16);
     std::string out;
-    if (line[0] == "8") append_float8_text(std::bit_cast<double>(std::uint64_t{bits}), std::stoi(line[1]), out);
-    else append_float4_text(std::bit_cast<float>(static_cast<std::uint32_t>(bits)), std::stoi(line[1]), out);
+    if (line[0] == "8")
+      append_float8_text(std::bit_cast<double>(std::uint64_t{bits}), std::stoi(line[1]), out);
+    else
+      append_float4_text(std::bit_cast<float>(static_cast<std::uint32_t>(bits)), std::stoi(line[1]), out);
     EXPECT_EQ(out, line[3]) << line[2];
   }
 }

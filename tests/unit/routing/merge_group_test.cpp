@@ -36,7 +36,9 @@ std::string text(const std::vector<Row>& rows) {
   return out;
 }
 
-Row group(const std::string& shown, const std::string& key, std::int64_t count) { return {shown, "?", key, int8(count)}; }
+Row group(const std::string& shown, const std::string& key, std::int64_t count) {
+  return {shown, "?", key, int8(count)};
+}
 
 TEST(GroupMerge, KeysAreEqualByTheirTypeNotByTheirBytes) {
   auto merger = make(counted(), columns_of(type_oid::kNumeric), outputs_of(type_oid::kNumeric), 2);
@@ -50,7 +52,8 @@ TEST(GroupMerge, KeysAreEqualByTheirTypeNotByTheirBytes) {
   EXPECT_EQ(text(rows), "0=2 NaN=2 ");
 
   merger = make(counted(), columns_of(type_oid::kInterval), outputs_of(type_oid::kInterval), 2);
-  rows = merge(*merger, {{group("1 day", int8(0) + int4(1) + int4(0), 1)}, {group("24:00:00", int8(86'400'000'000) + int8(0), 1)}});
+  rows = merge(*merger, {{group("1 day", int8(0) + int4(1) + int4(0), 1)},
+                         {group("24:00:00", int8(86'400'000'000) + int8(0), 1)}});
   EXPECT_EQ(text(rows), "1 day=2 ");
 
   merger = make(counted(), columns_of(type_oid::kBpchar), outputs_of(type_oid::kBpchar), 2);
@@ -63,9 +66,12 @@ TEST(GroupMerge, SortsByKeysAndAggregatesAndCutsAfterwards) {
   plan.order.resize(2);
   plan.order[0] = {MergeKey::Source::Aggregate, 0, true, true};
   plan.order[1] = {MergeKey::Source::Hidden, 0, false, false};
-  const std::vector<std::vector<Row>> streams{{group("3", int8(3), 1), group("1", int8(1), 5), group("2", int8(2), 1)},
-                                              {group("2", int8(2), 1), group("4", int8(4), 2), {kNull, "?", kNull, int8(2)}}};
-  auto run = [&] { return text(merge(*make(plan, columns_of(type_oid::kInt8), outputs_of(type_oid::kInt8), 2), streams)); };
+  const std::vector<std::vector<Row>> streams{
+      {group("3", int8(3), 1), group("1", int8(1), 5), group("2", int8(2), 1)},
+      {group("2", int8(2), 1), group("4", int8(4), 2), {kNull, "?", kNull, int8(2)}}};
+  auto run = [&] {
+    return text(merge(*make(plan, columns_of(type_oid::kInt8), outputs_of(type_oid::kInt8), 2), streams));
+  };
   EXPECT_EQ(run(), "1=5 2=2 4=2 NULL=2 3=1 ");
   plan.limit = 2;
   plan.offset = 1;
@@ -87,7 +93,8 @@ TEST(GroupMerge, SortsByAnAverageThatIsNotShown) {
   plan.group_by = {0};
   plan.aggregates = {{AggregateFunction::Avg, 1, 2, -1}, {AggregateFunction::Max, 3, 0, 1}};
   plan.order = {{MergeKey::Source::Aggregate, 0, true, false}, {MergeKey::Source::Aggregate, 1, false, false}};
-  std::vector<MergeColumn> columns{{type_oid::kInt4}, {type_oid::kInt4}, {type_oid::kInt4, -1, true}, {type_oid::kInt8, -1, true},
+  std::vector<MergeColumn> columns{{type_oid::kInt4},           {type_oid::kInt4},
+                                   {type_oid::kInt4, -1, true}, {type_oid::kInt8, -1, true},
                                    {type_oid::kInt8, -1, true}, {type_oid::kInt4, -1, true}};
   auto merger = make(plan, columns, {{type_oid::kInt4}, {type_oid::kInt4}}, 2);
   auto row = [](int key, std::int64_t sum, std::int64_t count, int maximum) {
@@ -163,7 +170,8 @@ TEST(GroupMerge, MemoryOfMinimaAndNumericSumsCountsToo) {
   limits.group_bytes = 64 * 1024;
   auto plan = counted();
   plan.aggregates = {{AggregateFunction::Max, 1, 0, 1, true}};
-  std::vector<MergeColumn> columns{{type_oid::kInt8}, {type_oid::kText}, {type_oid::kInt8, -1, true}, {type_oid::kText, -1, true}};
+  std::vector<MergeColumn> columns{
+      {type_oid::kInt8}, {type_oid::kText}, {type_oid::kInt8, -1, true}, {type_oid::kText, -1, true}};
   auto merger = make(plan, columns, {{type_oid::kInt8}, {type_oid::kText}}, 1, limits);
   std::string out, large(100'000, 'x');
   auto result = merger->push(0, body({"1", large, int8(1), large}), out);
@@ -189,7 +197,8 @@ TEST(GroupMerge, EqualsAMapWhateverTheInterleaving) {
       ASSERT_TRUE(merger->push(random() % shards, body(group(std::to_string(key), int8(key), count)), out));
     }
     for (std::size_t i = shards; i-- > 0;) ASSERT_TRUE(merger->finish(i, out));
-    while (merger->drain(out, random() % 500)) {}
+    while (merger->drain(out, random() % 500)) {
+    }
     std::string wanted;
     for (const auto& [key, count] : expected) wanted += std::to_string(key) + "=" + std::to_string(count) + " ";
     ASSERT_EQ(text(rows_of(out)), wanted);

@@ -132,7 +132,8 @@ TEST(OrderedMerge, AFullWindowStopsItsStreamUntilItIsDrained) {
   EXPECT_TRUE(merger->drain(out, 1));
   EXPECT_EQ(rows_of(out).size(), 1u);
   EXPECT_TRUE(merger->wants(0));
-  while (merger->drain(out, 100)) {}
+  while (merger->drain(out, 100)) {
+  }
   EXPECT_EQ(rows_of(out).size(), static_cast<std::size_t>(pushed));
 }
 
@@ -167,7 +168,8 @@ TEST(OrderedMerge, EqualsAStableSortWhateverTheInterleaving) {
   auto below = [&](std::size_t n) { return random() % n; };
   for (int round = 0; round < 150; ++round) {
     SCOPED_TRACE("seed " + std::to_string(seed) + " round " + std::to_string(round));
-    auto plan = by_key(below(2) ? -1 : static_cast<std::int64_t>(below(100)), static_cast<std::int64_t>(below(3) ? 0 : below(50)));
+    auto plan = by_key(below(2) ? -1 : static_cast<std::int64_t>(below(100)),
+                       static_cast<std::int64_t>(below(3) ? 0 : below(50)));
     plan.hidden = 2;
     plan.order.resize(2);
     plan.order[1].index = 1;
@@ -199,7 +201,8 @@ TEST(OrderedMerge, EqualsAStableSortWhateverTheInterleaving) {
 
     MergeLimits limits;
     limits.window_bytes = 1 + below(400);
-    auto merger = make(plan, {{type_oid::kText}, {type_oid::kInt8, -1, true}, {type_oid::kText, -1, true}}, kOutputs, shards, limits);
+    auto merger = make(plan, {{type_oid::kText}, {type_oid::kInt8, -1, true}, {type_oid::kText, -1, true}}, kOutputs,
+                       shards, limits);
     std::string out;
     std::vector<std::size_t> next(shards, 0);
     for (int step = 0; !merger->done() && step < 100000; ++step) {

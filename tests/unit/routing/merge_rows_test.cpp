@@ -166,8 +166,11 @@ TEST(Merge, RandomBytesNeverReadPastTheEnd) {
       auto merger = make(plan, kColumns, kOutputs, 1);
       std::string out;
       auto result = merger->push(0, damaged, out);
-      if (!result) ++refused;
-      else if (merger->finish(0, out)) while (merger->drain(out, 10)) {}
+      if (!result)
+        ++refused;
+      else if (merger->finish(0, out))
+        while (merger->drain(out, 10)) {
+        }
     }
   }
   EXPECT_GT(refused, 100);

@@ -81,8 +81,8 @@ inline std::vector<Row> rows_of(std::string_view out) {
 }
 
 inline std::unique_ptr<Merger> make(const MergePlan& plan, const std::vector<MergeColumn>& columns,
-                                    const std::vector<MergeColumn>& outputs, std::size_t shards, MergeLimits limits = {},
-                                    const MergeTypes& types = MergeTypes{}) {
+                                    const std::vector<MergeColumn>& outputs, std::size_t shards,
+                                    MergeLimits limits = {}, const MergeTypes& types = MergeTypes{}) {
   auto merger = Merger::create(plan, columns, outputs, shards, limits, types);
   if (merger) return std::move(*merger);
   ADD_FAILURE() << merger.error().message;
@@ -90,20 +90,26 @@ inline std::unique_ptr<Merger> make(const MergePlan& plan, const std::vector<Mer
 }
 
 // Gives all streams one after the other and returns the rows; an error is returned through `error` and ends the run.
-inline std::vector<Row> merge(Merger& merger, const std::vector<std::vector<Row>>& streams, std::optional<SqlError>* error = nullptr) {
+inline std::vector<Row> merge(Merger& merger, const std::vector<std::vector<Row>>& streams,
+                              std::optional<SqlError>* error = nullptr) {
   std::string out;
   auto failed = [&](const Result<Unit>& result) {
     if (result) return false;
-    if (error == nullptr) ADD_FAILURE() << result.error().message;
-    else *error = result.error();
+    if (error == nullptr)
+      ADD_FAILURE() << result.error().message;
+    else
+      *error = result.error();
     return true;
   };
   for (std::size_t i = 0; i < streams.size(); ++i) {
-    for (const auto& row : streams[i]) if (failed(merger.push(i, body(row), out))) return rows_of(out);
+    for (const auto& row : streams[i])
+      if (failed(merger.push(i, body(row), out))) return rows_of(out);
     if (failed(merger.finish(i, out))) return rows_of(out);
-    while (merger.drain(out, 64)) {}
+    while (merger.drain(out, 64)) {
+    }
   }
-  while (merger.drain(out, 64)) {}  // for no stream at all
+  while (merger.drain(out, 64)) {
+  }  // for no stream at all
   EXPECT_TRUE(merger.done());
   auto rows = rows_of(out);
   EXPECT_EQ(merger.rows(), rows.size());
@@ -119,8 +125,10 @@ inline std::vector<std::vector<std::string>> vectors(const std::string& file) {
     if (line.empty() || line[0] == '#') continue;
     std::vector<std::string> parts(1);
     for (char c : line) {
-      if (c == '|') parts.emplace_back();
-      else parts.back().push_back(c);
+      if (c == '|')
+        parts.emplace_back();
+      else
+        parts.back().push_back(c);
     }
     lines.push_back(std::move(parts));
   }
