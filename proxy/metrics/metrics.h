@@ -1,4 +1,4 @@
-// The proxy's counters. Every family is declared once, in families.inc of this folder; each worker counts in cells of its
+// The proxy's counters. Every family is declared once, in families.h of this folder; each worker counts in cells of its
 // own (plain stores, one writer) that are summed when somebody reads. Reading is thread-safe.
 #pragma once
 
@@ -27,7 +27,8 @@ enum class RouteKind : std::uint8_t { OneShard, Scatter, Broadcast, Split, CopyI
 std::string_view route_kind_name(RouteKind kind);
 
 // Upper bounds of the waiting-time histogram, microseconds.
-constexpr std::array<std::uint64_t, 12> kWaitBuckets = {10, 50, 100, 500, 1'000, 5'000, 10'000, 50'000, 100'000, 500'000, 1'000'000, 10'000'000};
+constexpr std::array<std::uint64_t, 12> kWaitBuckets = {10,     50,     100,     500,     1'000,     5'000,
+                                                        10'000, 50'000, 100'000, 500'000, 1'000'000, 10'000'000};
 
 // What one worker counts. Owned by the registry, written by the worker only.
 struct WorkerCells {
@@ -42,7 +43,8 @@ struct WorkerCells {
   void count_error(std::string_view sqlstate);
 };
 
-// Slot of a SQLSTATE class in errors_by_class, and its text ("42", "0A", ...; "other" for the last slot).
+// Slot of a SQLSTATE class in errors_by_class, and its text ("42", "0A", ...; "other" for the last slot, which counts
+// classes that PostgreSQL does not have; empty for slots that are never used).
 std::size_t error_slot(std::string_view sqlstate);
 std::string error_slot_name(std::size_t slot);
 
