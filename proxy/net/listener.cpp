@@ -162,7 +162,10 @@ void Acceptor::run() {
   bool pause = false;
   auto last_told = std::chrono::steady_clock::time_point{};
   while (true) {
-    if (::poll(polled.data(), pause ? 1 : polled.size(), pause ? kPauseMilliseconds : -1) < 0 && errno != EINTR) return;
+    if (::poll(polled.data(), pause ? 1 : polled.size(), pause ? kPauseMilliseconds : -1) < 0) {
+      if (errno != EINTR) std::this_thread::sleep_for(std::chrono::milliseconds(kPauseMilliseconds));
+      continue;
+    }
     if ((polled[0].revents & POLLIN) != 0) return;
     if (std::exchange(pause, false)) continue;
     for (std::size_t i = 1; i < polled.size() && !pause; ++i) {

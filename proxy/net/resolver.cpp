@@ -186,11 +186,12 @@ void Resolver::resolve(const config::Endpoint& endpoint, Duration deadline, Exec
     return Shared::answer(std::move(question), std::move(result));
   }
   const std::size_t bound = shared_->options.max_waiting;  // work can be longer: names whose questions have timed out
-  if (shared_->waiting.size() >= bound || shared_->work.size() >= bound) {
+  const bool new_name = std::find(shared_->work.begin(), shared_->work.end(), question.name) == shared_->work.end();
+  if (shared_->waiting.size() >= bound || (new_name && shared_->work.size() >= bound)) {
     lock.unlock();
     return Shared::answer(std::move(question), StreamError{StreamError::Kind::Limit, 0, "too many names to resolve"});
   }
-  if (std::find(shared_->work.begin(), shared_->work.end(), question.name) == shared_->work.end()) {
+  if (new_name) {
     shared_->work.push_back(question.name);
     shared_->work_changed.notify_one();
   }
