@@ -34,11 +34,11 @@ std::string message(std::string_view text) {
 TEST_F(StreamTest, EveryByteArrivesAlone) {
   open();
   std::vector<std::string> messages;
-  recorder.bytes = [&](std::string_view bytes) {
+  on_bytes([&](std::string_view bytes) {
     const std::size_t used = whole_messages(bytes, *recorder.stream, messages);
     for (; !messages.empty(); messages.clear()) recorder.stream->send(messages.front());
     return used;
-  };
+  });
   const std::string text = "one message, a byte at a time";
   for (int round = 0; round < 3; ++round) {
     for (const char c : message(text)) {
@@ -54,7 +54,7 @@ TEST_F(StreamTest, WantPresentsALargeMessageOnceAndWhole) {
   open();
   std::vector<std::string> messages;
   on(worker, [&] { recorder.stream->set_retain_limit(8u << 20); });
-  recorder.bytes = [&](std::string_view bytes) { return whole_messages(bytes, *recorder.stream, messages); };
+  on_bytes([&](std::string_view bytes) { return whole_messages(bytes, *recorder.stream, messages); });
   const std::string large = pattern(3u << 20);
   ASSERT_TRUE(peer->send(message(large) + message("after")));
   ASSERT_TRUE(eventually(worker, [&] { return messages.size() == 2; }));
@@ -65,7 +65,7 @@ TEST_F(StreamTest, WantPresentsALargeMessageOnceAndWhole) {
 
 TEST_F(StreamTest, RetainLimitEndsTheStream) {
   open();
-  recorder.bytes = [](std::string_view) { return std::size_t{0}; };
+  on_bytes([](std::string_view) { return std::size_t{0}; });
   on(worker, [&] { recorder.stream->set_retain_limit(100'000); });
   peer->send(std::string(400'000, 'x'));
   ASSERT_TRUE(is_closed());
@@ -74,10 +74,10 @@ TEST_F(StreamTest, RetainLimitEndsTheStream) {
 
 TEST_F(StreamTest, WantBeyondTheLimitEndsTheStreamAtOnce) {
   open();
-  recorder.bytes = [&](std::string_view) {
+  on_bytes([&](std::string_view) {
     recorder.stream->want(std::size_t{1} << 40);
     return std::size_t{0};
-  };
+  });
   peer->send("x");
   ASSERT_TRUE(is_closed());
   EXPECT_EQ(recorder.closed->kind, StreamError::Kind::Limit);
@@ -85,16 +85,16 @@ TEST_F(StreamTest, WantBeyondTheLimitEndsTheStreamAtOnce) {
 
 TEST_F(StreamTest, PausedNothingIsReadAndResumePresentsWhatWasKept) {
   open();
-  recorder.bytes = [&](std::string_view bytes) {
+  on_bytes([&](std::string_view bytes) {
     recorder.received += bytes.substr(0, 1);
     recorder.stream->pause();
     return std::size_t{1};
-  };
+  });
   peer->send("abc");
   ASSERT_TRUE(eventually(worker, [&] { return recorder.received == "a"; }));
   peer->send("def");
   EXPECT_EQ(on(worker, [&] { return recorder.stream->unread(); }), 2u);
-  recorder.bytes = nullptr;
+  on_bytes(nullptr);
   on(worker, [&] { recorder.stream->resume(); });
   ASSERT_TRUE(eventually(worker, [&] { return recorder.received == "abcdef"; }));
 }
@@ -118,11 +118,11 @@ TEST_F(StreamTest, HangupIsToldWhilePausedAndNothingIsLost) {
 
 TEST_F(StreamTest, HalfCloseStillGetsItsAnswer) {
   open();
-  recorder.bytes = [&](std::string_view bytes) {
+  on_bytes([&](std::string_view bytes) {
     recorder.stream->send(bytes);
     return bytes.size();
-  };
-  recorder.closing = [&] { recorder.stream->close_after_flush(); };
+  });
+  on(worker, [&] { recorder.closing = [&] { recorder.stream->close_after_flush(); }; });
   const std::string sent = pattern(2u << 20);
   std::thread sender([&] {
     peer->send(sent);
@@ -131,6 +131,7 @@ TEST_F(StreamTest, HalfCloseStillGetsItsAnswer) {
   EXPECT_TRUE(same(peer->receive(sent.size()), sent));
   EXPECT_TRUE(peer->at_end());
   sender.join();
+  ASSERT_TRUE(is_closed());
   EXPECT_EQ(recorder.closed->kind, StreamError::Kind::Eof);
 }
 
@@ -172,18 +173,18 @@ TEST_F(StreamTest, WriteFailureWhilePausedIsTold) {
 
 TEST_F(StreamTest, MayBeDestroyedInItsOwnCallback) {
   open();
-  recorder.bytes = [&](std::string_view bytes) {
+  on_bytes([&](std::string_view bytes) {
     recorder.stream.reset();
     return bytes.size();
-  };
+  });
   peer->send("x");
   EXPECT_TRUE(peer->at_end());
-  EXPECT_FALSE(recorder.closed);
+  on(worker, [&] { EXPECT_FALSE(recorder.closed); });
 }
 
 TEST_F(StreamTest, MayBeDestroyedInOnClosed) {
   open();
-  recorder.closing = [&] { recorder.stream.reset(); };
+  on(worker, [&] { recorder.closing = [&] { recorder.stream.reset(); }; });
   peer->close();
   ASSERT_TRUE(is_closed());
   EXPECT_EQ(worker.counters().streams, 0u);
@@ -227,7 +228,7 @@ TEST_F(StreamTest, WaterMarks) {
   EXPECT_EQ(on(worker, [&] { return recorder.stream->unsent(); }), 0u);
   on(worker, [&] { recorder.stream->send("small"); });
   EXPECT_EQ(peer->receive(5), "small");
-  EXPECT_EQ(recorder.drained, 1);
+  EXPECT_EQ(on(worker, [&] { return recorder.drained; }), 1);
 }
 
 TEST_F(StreamTest, IdleProbe) {
@@ -375,7 +376,7 @@ TEST_F(ConnectTest, UnixSocketAndAFullBacklog) {
   ::close(::accept(listener.fd(), nullptr, nullptr));
   Peer server(::accept(listener.fd(), nullptr, nullptr));
   EXPECT_EQ(server.receive(5), "hello");
-  EXPECT_FALSE(recorder.closed);
+  on(worker, [&] { EXPECT_FALSE(recorder.closed); });
   ::unlink(path.c_str());
 }
 

@@ -188,6 +188,9 @@ class StreamTest : public ::testing::Test {
       recorder.stream = std::move(*adopted);
     });
   }
+  void on_bytes(std::function<std::size_t(std::string_view)> function) {
+    on(worker, [this, &function] { recorder.bytes = std::move(function); });
+  }
   bool is_closed() { return eventually(worker, [this] { return recorder.closed.has_value(); }); }
 
   Worker worker{0};
