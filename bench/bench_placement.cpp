@@ -63,7 +63,8 @@ struct Discard : CopySink {
   }
 };
 
-// Rows of about `width` bytes in chunks of 64 KiB; the key is the second of four columns. `run` rows of one key in a row.
+// Rows of about `width` bytes in chunks of 64 KiB; the key is the second of four columns. `run` rows of one key in a
+// row.
 void Copy(benchmark::State& state, CopyOptions options, config::KeyType type) {
   const auto width = static_cast<std::size_t>(state.range(0));
   const auto run = static_cast<unsigned>(state.range(1));
@@ -88,8 +89,10 @@ void Copy(benchmark::State& state, CopyOptions options, config::KeyType type) {
   }
   state.SetBytesProcessed(static_cast<std::int64_t>(state.iterations() * input.size()));
 }
-BENCHMARK_CAPTURE(Copy, text_bigint, CopyOptions::text(), config::KeyType::BigInt)->Args({60, 1})->Args({60, 100})->Args({1000, 1});
-BENCHMARK_CAPTURE(Copy, text_uuid, CopyOptions::text(), config::KeyType::Uuid)->Args({60, 1})->Args({60, 100})->Args({1000, 1});
+BENCHMARK_CAPTURE(Copy, text_bigint, CopyOptions::text(), config::KeyType::BigInt)->Args({60, 1})->Args({60, 100})
+    ->Args({1000, 1});
+BENCHMARK_CAPTURE(Copy, text_uuid, CopyOptions::text(), config::KeyType::Uuid)->Args({60, 1})->Args({60, 100})
+    ->Args({1000, 1});
 BENCHMARK_CAPTURE(Copy, csv_uuid, CopyOptions::csv(), config::KeyType::Uuid)->Args({60, 1})->Args({1000, 1});
 
 }  // namespace

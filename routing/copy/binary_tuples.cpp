@@ -25,7 +25,8 @@ int word16(const char* at) {
 std::string_view binary_copy_header() { return kHeader; }
 std::string_view binary_copy_trailer() { return kTrailer; }
 
-BinaryTuples::BinaryTuples(std::size_t columns, const std::vector<CopyKeyColumn>& key) : columns_(columns), key_(key.size()) {
+BinaryTuples::BinaryTuples(std::size_t columns, const std::vector<CopyKeyColumn>& key)
+    : columns_(columns), key_(key.size()) {
   for (const auto& column : key) positions_.push_back(column.position);
 }
 

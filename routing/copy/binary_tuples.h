@@ -1,5 +1,6 @@
-// Finds the tuples of COPY's binary format (PostgreSQL documentation, COPY, "Binary Format"). Like LineSplitter it works on
-// contiguous memory that starts at the current piece (header, then tuple by tuple) and goes on where it stopped. Not thread-safe.
+// Finds the tuples of COPY's binary format (PostgreSQL documentation, COPY, "Binary Format"). Like LineSplitter it
+// works on contiguous memory that starts at the current piece (header, then tuple by tuple) and goes on where it
+// stopped. Not thread-safe.
 #pragma once
 
 #include <cstddef>
@@ -17,8 +18,8 @@ class BinaryTuples {
   // `columns` is the number of fields that every tuple must have.
   BinaryTuples(std::size_t columns, const std::vector<CopyKeyColumn>& key);
 
-  // Row: a tuple of row_bytes(). End: the trailer was read. The header is `skipped_bytes()` in front of the first tuple:
-  // as a piece of its own it is found first, as Row with header() true.
+  // Row: a tuple of row_bytes(). End: the trailer was read. The header is `skipped_bytes()` in front of the first
+  // tuple: as a piece of its own it is found first, as Row with header() true.
   SplitStatus scan(const char* piece, const char* end, bool at_end);
   std::size_t row_bytes() const { return total_; }
   bool header() const { return was_header_; }

@@ -24,7 +24,9 @@ const char* type_name(KeyType type) {
   return "";
 }
 
-bool datetime(KeyType type) { return type == KeyType::Date || type == KeyType::Timestamp || type == KeyType::TimestampTz; }
+bool datetime(KeyType type) {
+  return type == KeyType::Date || type == KeyType::Timestamp || type == KeyType::TimestampTz;
+}
 
 SqlError sql_error(const char* sqlstate, std::string message, std::string hint = {}) {
   return SqlError{sqlstate, std::move(message), {}, std::move(hint), {}, {}};
@@ -62,7 +64,8 @@ std::string quoted(std::string_view value) {
 SqlError split_failure(SplitError error, CopyFormat format, int fields, std::size_t expected) {
   const bool csv = format == CopyFormat::Csv;
   if (error == SplitError::FieldCount) {
-    return sql_error(kBadCopyFileFormat, "row field count is " + std::to_string(fields) + ", expected " + std::to_string(expected));
+    return sql_error(kBadCopyFileFormat,
+                     "row field count is " + std::to_string(fields) + ", expected " + std::to_string(expected));
   }
   const char* hint = "";
   if (error == SplitError::LiteralCarriageReturn) {

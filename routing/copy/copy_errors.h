@@ -15,7 +15,8 @@ inline constexpr const char* kBadCopyFileFormat = "22P04";
 // `fields` and `expected` are used by SplitError::FieldCount.
 SqlError split_failure(SplitError error, CopyFormat format, int fields, std::size_t expected);
 // A key column's text or bytes that cannot be read as the key's type.
-SqlError key_failure(KeyError error, config::KeyType type, const std::string& column, std::string_view value, bool binary);
+SqlError key_failure(KeyError error, config::KeyType type, const std::string& column, std::string_view value,
+                     bool binary);
 // "COPY table, line N" into the detail.
 SqlError at_copy_line(SqlError error, const std::string& table, std::uint64_t line);
 

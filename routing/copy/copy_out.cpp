@@ -128,7 +128,8 @@ std::optional<SqlError> CopyOutFilter::count(Chunk& chunk) {
   }
   if (whole) chunk.at += 2;
   else chunk.sink.bytes(bytes);
-  const unsigned fields = static_cast<unsigned>(static_cast<unsigned char>(bytes[0])) << 8 | static_cast<unsigned char>(bytes[1]);
+  const unsigned high = static_cast<unsigned char>(bytes[0]), low = static_cast<unsigned char>(bytes[1]);
+  const unsigned fields = high << 8 | low;
   if (fields > INT16_MAX) return malformed("field count");
   fields_left_ = static_cast<std::uint16_t>(fields + 1);
   next_field();

@@ -1,6 +1,7 @@
 // COPY TO STDOUT of several shards as one: takes the header line (text, csv) or the binary header away from every
-// shard's data but the first's, and the binary trailer from every one's but the last's. One CopyOutFilter per shard, fed in the order
-// in which the shards are concatenated; holds no data, but for an incomplete header or count. Not thread-safe.
+// shard's data but the first's, and the binary trailer from every one's but the last's. One CopyOutFilter per shard,
+// fed in the order in which the shards are concatenated; holds no data, but for an incomplete header or count. Not
+// thread-safe.
 #pragma once
 
 #include <cstddef>

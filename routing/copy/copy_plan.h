@@ -47,7 +47,8 @@ struct CopyOptions {
 // One key column of the table, as it stands in the rows.
 struct CopyKeyColumn {
   std::size_t position = 0;   // in a row of the COPY, 0-based
-  Oid type = 0;               // the column's type (char(n): trailing blanks do not count); 0: as the placement's key type
+  // the column's type (char(n): trailing blanks do not count); 0: as the placement's key type
+  Oid type = 0;
   std::int32_t typmod = -1;   // the column's: what is stored may differ from what is written (varchar(n), timestamp(p))
 };
 

@@ -12,12 +12,17 @@ namespace {
 // How much of the input is put behind a held row at a time: rows are short, chunks are long.
 constexpr std::size_t kTopUpBytes = 4096;
 
-SqlError unterminated_quote() { return {kBadCopyFileFormat, "unterminated CSV quoted field", {}, {}, {}, {}}; }
+SqlError bad_format(std::string message) { return {kBadCopyFileFormat, std::move(message), {}, {}, {}, {}}; }
+SqlError unterminated_quote() { return bad_format("unterminated CSV quoted field"); }
 
 }  // namespace
 
-std::string_view copy_prologue(CopyFormat format) { return format == CopyFormat::Binary ? binary_copy_header() : std::string_view{}; }
-std::string_view copy_epilogue(CopyFormat format) { return format == CopyFormat::Binary ? binary_copy_trailer() : std::string_view{}; }
+std::string_view copy_prologue(CopyFormat format) {
+  return format == CopyFormat::Binary ? binary_copy_header() : std::string_view{};
+}
+std::string_view copy_epilogue(CopyFormat format) {
+  return format == CopyFormat::Binary ? binary_copy_trailer() : std::string_view{};
+}
 
 CopyRouter::CopyRouter(std::shared_ptr<const CopyPlan> plan, const LiteralContext& literals, CopyLimits limits)
     : plan_(std::move(plan)),
@@ -193,8 +198,8 @@ std::optional<SqlError> CopyRouter::take_header(std::string_view row) {
   while (status == LineFields::Status::Field) status = counter.skip();
   if (status == LineFields::Status::UnterminatedQuote) return fail(unterminated_quote());
   if (counter.fields_seen() != columns.size()) {
-    return fail({kBadCopyFileFormat, "wrong number of fields in header line: got " +
-                 std::to_string(counter.fields_seen()) + ", expected " + std::to_string(columns.size()), {}, {}, {}, {}});
+    return fail(bad_format("wrong number of fields in header line: got " + std::to_string(counter.fields_seen()) +
+                           ", expected " + std::to_string(columns.size())));
   }
   LineFields fields(plan_->options, row);
   for (std::size_t i = 0; i < columns.size(); ++i) {
@@ -202,9 +207,9 @@ std::optional<SqlError> CopyRouter::take_header(std::string_view row) {
     bool null = false;
     fields.read(field_, name, null);
     if (!null && name == columns[i]) continue;
-    const std::string got = null ? "got null value (\"" + plan_->options.null_string + "\")" : "got \"" + std::string(name) + "\"";
-    return fail({kBadCopyFileFormat, "column name mismatch in header line field " + std::to_string(i + 1) + ": " + got +
-                 ", expected \"" + columns[i] + "\"", {}, {}, {}, {}});
+    std::string got = null ? "null value (\"" + plan_->options.null_string + "\")" : "\"" + std::string(name) + "\"";
+    return fail(bad_format("column name mismatch in header line field " + std::to_string(i + 1) + ": got " + got +
+                           ", expected \"" + columns[i] + "\""));
   }
   return std::nullopt;
 }
@@ -221,13 +226,14 @@ std::optional<SqlError> CopyRouter::read_keys(std::string_view row) {
   LineFields fields(plan_->options, row);
   for (const std::size_t level : key_order_) {
     auto status = LineFields::Status::Field;
-    while (status == LineFields::Status::Field && fields.fields_seen() < plan_->key[level].position) status = fields.skip();
+    const std::size_t position = plan_->key[level].position;
+    while (status == LineFields::Status::Field && fields.fields_seen() < position) status = fields.skip();
     std::string_view value;
     bool null = false;
     if (status == LineFields::Status::Field) status = fields.read(field_, value, null);
     if (status == LineFields::Status::UnterminatedQuote) return unterminated_quote();
     if (status == LineFields::Status::NoMoreFields) {
-      return SqlError{kBadCopyFileFormat, "missing data for column \"" + plan_->columns[fields.fields_seen()] + "\"", {}, {}, {}, {}};
+      return bad_format("missing data for column \"" + plan_->columns[fields.fields_seen()] + "\"");
     }
     if (auto error = read_key(level, value, null)) return error;
   }
@@ -244,7 +250,8 @@ std::optional<SqlError> CopyRouter::read_key(std::size_t level, std::string_view
 }
 
 SqlError CopyRouter::fail(SqlError error) {
-  failed_ = at_copy_line(std::move(error), plan_->table, std::max<std::uint64_t>(binary() ? tuples_.line() : lines_.line(), 1));
+  const std::uint64_t line = binary() ? tuples_.line() : lines_.line();
+  failed_ = at_copy_line(std::move(error), plan_->table, std::max<std::uint64_t>(line, 1));
   held_ = {};
   return *failed_;
 }

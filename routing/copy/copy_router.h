@@ -1,13 +1,13 @@
 // The rows of a COPY FROM STDIN, each to its shard: bytes in as they come, views of whole rows out. Holds at most one
 // incomplete row (bounded) and a bounded map of line numbers. One per running COPY; not thread-safe.
 //
-// Rows are split as PostgreSQL 15's COPY does it (text: backslash escapes, "\." ends the data, one newline style; csv:
-// quotes span lines; binary: header, tuples, trailer). What the shards get is what the client wrote, byte by byte, but for
-// the header line, "\." and the binary header and trailer (see copy_prologue, copy_epilogue).
+// Rows are split as PostgreSQL 15's COPY does it (text: backslash escapes, "\." ends the data, one newline style;
+// csv: quotes span lines; binary: header, tuples, trailer). What the shards get is what the client wrote, byte by
+// byte, but for the header line, "\." and the binary header and trailer (see copy_prologue, copy_epilogue).
 //
-// Errors are PostgreSQL's own where the key cannot be found or read (22P04, 22P02, 22003, 22007); whatever else is wrong with
-// a row is found by its shard. `detail` says "COPY table, line N". After an error the router takes nothing any more: every
-// further call gives the same error.
+// Errors are PostgreSQL's own where the key cannot be found or read (22P04, 22P02, 22003, 22007); whatever else is
+// wrong with a row is found by its shard. `detail` says "COPY table, line N". After an error the router takes nothing
+// any more: every further call gives the same error.
 #pragma once
 
 #include <cstddef>

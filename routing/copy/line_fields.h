@@ -12,7 +12,8 @@ namespace pgweir::routing {
 class LineFields {
  public:
   // `row` without its newline; outlives the cursor.
-  LineFields(const CopyOptions& options, std::string_view row) : options_(options), at_(row.data()), end_(at_ + row.size()) {}
+  LineFields(const CopyOptions& options, std::string_view row)
+      : options_(options), at_(row.data()), end_(at_ + row.size()) {}
 
   enum class Status : std::uint8_t { Field, NoMoreFields, UnterminatedQuote };
   // Steps over one field.

@@ -1,7 +1,7 @@
 // Finds the ends of rows in COPY's text and csv formats by the rules of PostgreSQL 15: newline style (LF, CRLF or CR,
-// fixed by the first line), backslash escapes (text), quotes (csv) and the end marker "\." Works on contiguous memory that starts
-// at the row's first byte; when the row is incomplete, scan again with more bytes behind it: what was seen is not read
-// twice. Not thread-safe.
+// fixed by the first line), backslash escapes (text), quotes (csv) and the end marker "\." Works on contiguous memory
+// that starts at the row's first byte; when the row is incomplete, scan again with more bytes behind it: what was
+// seen is not read twice. Not thread-safe.
 #pragma once
 
 #include <cstddef>
@@ -22,7 +22,8 @@ enum class SplitStatus : std::uint8_t {
 enum class SplitError : std::uint8_t {
   None, LiteralCarriageReturn, LiteralNewline, EndMarkerCorrupt, EndMarkerNewlineStyle,
   // binary only
-  Signature, OidsFlag, CriticalFlags, HeaderLength, HeaderMissing, FieldCount, FieldSize, UnexpectedEnd, DataAfterTrailer
+  Signature, OidsFlag, CriticalFlags, HeaderLength, HeaderMissing, FieldCount, FieldSize, UnexpectedEnd,
+  DataAfterTrailer
 };
 
 class LineSplitter {
@@ -35,9 +36,11 @@ class LineSplitter {
   std::size_t content_bytes() const { return content_; }
   std::size_t row_bytes() const { return total_; }
   SplitError error() const { return error_; }
-  // Number of the row that was found last, or that is being read (1-based; lines inside quotes count, as in PostgreSQL).
+  // Number of the row that was found last, or that is being read (1-based; lines inside quotes count, as in
+  // PostgreSQL).
   std::uint64_t line() const { return line_; }
-  // Carriage returns inside the quotes of the row found last: what a server counts as lines that has not met a newline yet.
+  // Carriage returns inside the quotes of the row found last: what a server counts as lines that has not met a
+  // newline yet.
   std::uint64_t returns_inside() const { return returns_; }
   std::uint64_t lines_inside() const { return inside_; }  // of the row found last: lines inside its quotes
 
@@ -52,7 +55,10 @@ class LineSplitter {
   SplitStatus end_marker(const char* row, const char* at, const char* end, bool at_end);
   SplitStatus found(std::size_t content, std::size_t total, SplitStatus status);
   SplitStatus fail(SplitError error);
-  SplitStatus wait(const char* row, const char* at) { resume_ = static_cast<std::size_t>(at - row); return SplitStatus::NeedMore; }
+  SplitStatus wait(const char* row, const char* at) {
+    resume_ = static_cast<std::size_t>(at - row);
+    return SplitStatus::NeedMore;
+  }
   SplitStatus at_input_end(const char* row, const char* end);
 
   bool csv_;

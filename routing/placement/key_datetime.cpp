@@ -100,7 +100,9 @@ ReadResult read_date_part(Scanner& in, std::string_view datestyle, std::int64_t&
   const std::size_t length = in.digits(8, first);
   if (length == 8) return make_days(first / 10'000, first / 100 % 100, first % 100, out);
   const char separator = in.peek();
-  if (length == 0 || length > 6 || (separator != '-' && separator != '/' && separator != '.')) return KeyError::Undecidable;
+  if (length == 0 || length > 6 || (separator != '-' && separator != '/' && separator != '.')) {
+    return KeyError::Undecidable;
+  }
   in.take(separator);
   if (in.digits(2, second) == 0 || !in.take(separator)) return KeyError::Undecidable;
   const std::size_t last = in.digits(4, third);
@@ -200,7 +202,8 @@ ReadResult special_value(KeyType type, std::string_view text, std::int64_t& out)
 
 bool utc_like(std::string_view timezone) {
   if (timezone.size() > 4 && equals_ignoring_case(timezone.substr(0, 4), "etc/")) timezone.remove_prefix(4);
-  for (const std::string_view name : {"utc", "gmt", "uct", "zulu", "universal", "greenwich", "gmt0", "gmt+0", "gmt-0"}) {
+  for (const std::string_view name : {"utc", "gmt", "uct", "zulu", "universal", "greenwich", "gmt0", "gmt+0",
+                                      "gmt-0"}) {
     if (equals_ignoring_case(timezone, name)) return true;
   }
   return false;

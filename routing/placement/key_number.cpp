@@ -125,7 +125,8 @@ ReadResult read_int64(std::string_view text, std::int64_t& out) {
   bool overflow = false;
   for (const char c : digits) {
     if (!is_digit(c)) {
-      // Not an integer; but a number written as a bare literal (1.5, 1e3) is compared as numeric and equals or does not.
+      // Not an integer; but a number written as a bare literal (1.5, 1e3) is compared as numeric and equals or does
+      // not.
       std::string canonical;
       if (const auto error = read_numeric(number, canonical)) return error;
       if (special_rank(canonical) != 0) return KeyError::Invalid;
@@ -144,7 +145,8 @@ ReadResult read_bool(std::string_view text, std::int64_t& out) {
   const std::string_view word = trim_spaces(text);
   if (word.empty()) return KeyError::Invalid;
   const auto prefix_of = [&](std::string_view full, std::size_t at_least) {
-    return word.size() >= at_least && word.size() <= full.size() && equals_ignoring_case(word, full.substr(0, word.size()));
+    return word.size() >= at_least && word.size() <= full.size() &&
+           equals_ignoring_case(word, full.substr(0, word.size()));
   };
   if (prefix_of("true", 1) || prefix_of("yes", 1) || prefix_of("on", 2) || word == "1") {
     out = 1;
@@ -195,7 +197,9 @@ ReadResult read_numeric_binary(std::string_view bytes, std::string& out) {
   }
   // The receive function cuts off what stands behind the declared scale.
   const std::int64_t keep = n.point + scale;
-  if (keep < static_cast<std::int64_t>(n.digits.size())) n.digits.resize(static_cast<std::size_t>(std::max<std::int64_t>(keep, 0)));
+  if (keep < static_cast<std::int64_t>(n.digits.size())) {
+    n.digits.resize(static_cast<std::size_t>(std::max<std::int64_t>(keep, 0)));
+  }
   const std::size_t zeros = std::min(n.digits.find_first_not_of('0'), n.digits.size());
   n.digits.erase(0, zeros);
   n.point -= static_cast<std::int64_t>(zeros);
@@ -237,7 +241,9 @@ std::strong_ordering compare_numeric(std::string_view left, std::string_view rig
   const int left_rank = special_rank(left), right_rank = special_rank(right);
   if (left_rank != 0 || right_rank != 0) return left_rank <=> right_rank;
   const bool left_negative = left.starts_with('-'), right_negative = right.starts_with('-');
-  if (left_negative != right_negative) return left_negative ? std::strong_ordering::less : std::strong_ordering::greater;
+  if (left_negative != right_negative) {
+    return left_negative ? std::strong_ordering::less : std::strong_ordering::greater;
+  }
   if (left_negative) return compare_magnitude(right.substr(1), left.substr(1));
   return compare_magnitude(left, right);
 }

@@ -41,6 +41,7 @@ bool utc_like(std::string_view timezone);
 // Undecidable, never a guess.
 ReadResult read_datetime(config::KeyType type, std::string_view text, const LiteralContext& context, std::int64_t& out);
 // Date, Timestamp and TimestampTz to another of them, as PostgreSQL compares values of the two types.
-ReadResult convert_datetime(config::KeyType from, config::KeyType to, const LiteralContext& context, std::int64_t& value);
+ReadResult convert_datetime(config::KeyType from, config::KeyType to, const LiteralContext& context,
+                            std::int64_t& value);
 
 }  // namespace pgweir::routing

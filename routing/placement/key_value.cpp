@@ -18,7 +18,9 @@ constexpr Oid kBool = 16, kBytea = 17, kName = 19, kInt8 = 20, kInt2 = 21, kInt4
 constexpr std::size_t kNameBytes = 63;  // NAMEDATALEN - 1
 
 bool integer(KeyType type) { return type == KeyType::SmallInt || type == KeyType::Int || type == KeyType::BigInt; }
-bool datetime(KeyType type) { return type == KeyType::Date || type == KeyType::Timestamp || type == KeyType::TimestampTz; }
+bool datetime(KeyType type) {
+  return type == KeyType::Date || type == KeyType::Timestamp || type == KeyType::TimestampTz;
+}
 
 std::string& text_of(KeyValue& value) {
   if (auto* text = std::get_if<std::string>(&value.value)) return *text;
@@ -100,7 +102,9 @@ std::optional<KeyType> source_type(KeyType type, Oid declared) {
     case oid::kDate: if (datetime(type)) return KeyType::Date; break;
     case oid::kTimestamp: if (datetime(type)) return KeyType::Timestamp; break;
     case oid::kTimestampTz: if (datetime(type)) return KeyType::TimestampTz; break;
-    case oid::kText: case oid::kVarchar: case oid::kBpchar: case oid::kName: if (type == KeyType::Text) return type; break;
+    case oid::kText: case oid::kVarchar: case oid::kBpchar: case oid::kName:
+      if (type == KeyType::Text) return type;
+      break;
     case oid::kBool: if (type == KeyType::Bool) return type; break;
     case oid::kBytea: if (type == KeyType::Bytea) return type; break;
     case oid::kUuid: if (type == KeyType::Uuid) return type; break;
@@ -195,7 +199,8 @@ std::strong_ordering KeyValue::operator<=>(const KeyValue& other) const {
   return left.compare(right) <=> 0;
 }
 
-std::optional<KeyError> read_key_text(KeyType type, std::string_view text, const LiteralContext& context, KeyValue& out) {
+std::optional<KeyError> read_key_text(KeyType type, std::string_view text, const LiteralContext& context,
+                                      KeyValue& out) {
   out.type = type;
   out.null = false;
   return read_text_form(type, text, context, out);
@@ -213,7 +218,8 @@ std::optional<KeyError> read_key_parameter(KeyType type, const Parameter& parame
   if (error) return error;
   if (type == KeyType::Text) {
     std::string& text = text_of(out);
-    if (parameter.type == oid::kBpchar) return store_text(text, oid::kBpchar, -1, true);  // trailing blanks do not count
+    // trailing blanks do not count
+    if (parameter.type == oid::kBpchar) return store_text(text, oid::kBpchar, -1, true);
     if (parameter.type == oid::kName && text.size() > kNameBytes) return KeyError::Undecidable;  // the server cuts it
   }
   return convert(*from, type, context, out);

@@ -44,16 +44,19 @@ Result<KeyValue, KeyError> key_from_text(config::KeyType type, std::string_view 
 // of the key type's own btree operator family is accepted (int2/int4/int8; date/timestamp/timestamptz only where the
 // comparison does not depend on the session's TimeZone; text/varchar/bpchar/name); others give Undecidable.
 // For a numeric key integers are accepted, and numeric for integer keys (PostgreSQL compares as numeric there: exact).
-Result<KeyValue, KeyError> key_from_parameter(config::KeyType type, const Parameter& parameter, const LiteralContext& context);
+Result<KeyValue, KeyError> key_from_parameter(config::KeyType type, const Parameter& parameter,
+                                              const LiteralContext& context);
 
 // The same without a new value each time: `out` keeps its string's memory. nullopt: read.
-std::optional<KeyError> read_key_text(config::KeyType type, std::string_view text, const LiteralContext& context, KeyValue& out);
-std::optional<KeyError> read_key_parameter(config::KeyType type, const Parameter& parameter, const LiteralContext& context,
-                                           KeyValue& out);
+std::optional<KeyError> read_key_text(config::KeyType type, std::string_view text, const LiteralContext& context,
+                                      KeyValue& out);
+std::optional<KeyError> read_key_parameter(config::KeyType type, const Parameter& parameter,
+                                           const LiteralContext& context, KeyValue& out);
 
-// What a column of this type and typmod stores when `value` is written to it by INSERT or COPY (not for comparisons): char(n)
-// without trailing blanks, varchar(n) without blanks beyond n, numeric(p,s) and timestamp(p) rounded. Invalid where the
-// value does not fit. `utf8`: whether the server encoding is UTF8 (else text beyond n bytes is Undecidable).
+// What a column of this type and typmod stores when `value` is written to it by INSERT or COPY (not for comparisons):
+// char(n) without trailing blanks, varchar(n) without blanks beyond n, numeric(p,s) and timestamp(p) rounded. Invalid
+// where the value does not fit. `utf8`: whether the server encoding is UTF8 (else text beyond n bytes is
+// Undecidable).
 std::optional<KeyError> store_in_column(KeyValue& value, Oid column_type, std::int32_t typmod, bool utf8 = true);
 
 }  // namespace pgweir::routing

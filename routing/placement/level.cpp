@@ -137,9 +137,12 @@ Result<std::shared_ptr<Level>> make_hash_level(const config::Placement& placemen
   level->target_of_bucket.assign(placement.buckets, kNowhere);
   for (const auto& range : placement.bucket_map) {
     const std::uint32_t target = number(range.branch);
-    for (std::uint64_t b = range.first; b <= range.last && b < placement.buckets; ++b) level->target_of_bucket[b] = target;
+    for (std::uint64_t b = range.first; b <= range.last && b < placement.buckets; ++b) {
+      level->target_of_bucket[b] = target;
+    }
   }
-  if (placement.buckets == 0 || std::count(level->target_of_bucket.begin(), level->target_of_bucket.end(), kNowhere) != 0) {
+  const auto& targets = level->target_of_bucket;
+  if (targets.empty() || std::count(targets.begin(), targets.end(), kNowhere) != 0) {
     return config_error("placement \"" + placement.name + "\": not every bucket is mapped");
   }
   if (auto error = read_entries(placement, placement.pins, "pin", number, level->pins)) return *error;

@@ -38,7 +38,8 @@ class Placement {
 
   virtual std::size_t levels() const = 0;                          // deepest path; >= 1
   virtual config::KeyType key_type(std::size_t level) const = 0;
-  // The shard of one row; key.size() == levels(). Refusal: value with no entry (reason "key_unmapped"), NULL ("key_null").
+  // The shard of one row; key.size() == levels(). Refusal: value with no entry (reason "key_unmapped"), NULL
+  // ("key_null").
   virtual Result<ShardId> shard_for(std::span<const KeyValue> key) const = 0;
   // Shards that can hold rows satisfying all constraints; constraints.size() == levels().
   virtual ShardSet shards_for(std::span<const KeyConstraint> constraints) const = 0;

@@ -13,7 +13,9 @@ std::string word(std::int64_t value, int bytes) {
   return out;
 }
 std::string field(const std::string& bytes) { return word(static_cast<std::int64_t>(bytes.size()), 4) + bytes; }
-std::string row(int key, const std::string& text = "x") { return word(3, 2) + field("a") + field(word(key, 4)) + field(text); }
+std::string row(int key, const std::string& text = "x") {
+  return word(3, 2) + field("a") + field(word(key, 4)) + field(text);
+}
 std::string header(std::uint32_t flags = 0, const std::string& extension = "") {
   return std::string("PGCOPY\n\377\r\n\0", 11) + word(flags, 4) + field(extension);
 }
@@ -33,7 +35,8 @@ TEST(CopyBinary, TuplesGoToTheirShards) {
     {"no trailer", header() + row(1), row(1), "", ""},
     {"nulls beside the key", header() + null_row + kTrailer, null_row, "", ""},
     {"newlines mean nothing", header() + row(100, "\n\\.\n") + kTrailer, "", row(100, "\n\\.\n"), ""},
-    {"signature", "PGCOPY\n?\r\n" + std::string(20, '\0'), "", "", "22P04 COPY file signature not recognized (COPY t, line 1)"},
+    {"signature", "PGCOPY\n?\r\n" + std::string(20, '\0'), "", "",
+     "22P04 COPY file signature not recognized (COPY t, line 1)"},
     {"nothing", "", "", "", "22P04 COPY file signature not recognized (COPY t, line 1)"},
     {"oids", header(1u << 16), "", "", "22P04 invalid COPY file header (WITH OIDS) (COPY t, line 1)"},
     {"flags", header(1u << 20), "", "", "22P04 unrecognized critical flags in COPY file header (COPY t, line 1)"},
@@ -82,7 +85,8 @@ struct Joined : CopyOutSink {
 };
 
 // The shards' data one after the other, every one cut in two at `cut`, or byte by byte.
-std::string join(const CopyOptions& options, const std::vector<std::string>& shards, std::size_t cut, bool single_bytes) {
+std::string join(const CopyOptions& options, const std::vector<std::string>& shards, std::size_t cut,
+                 bool single_bytes) {
   Joined sink;
   for (std::size_t i = 0; i < shards.size(); ++i) {
     CopyOutFilter filter(options, i == 0, i + 1 == shards.size());
@@ -111,7 +115,8 @@ void check_join(const CopyOptions& options, const std::vector<std::string>& shar
 TEST(CopyOut, BinaryHasOneHeaderAndOneTrailer) {
   const std::string empty_field = word(1, 2) + field("");
   check_join(CopyOptions::binary(),
-             {header() + row(1) + kTrailer, header() + kTrailer, header(0, "ext") + empty_field + row(2, "\377\377") + kTrailer},
+             {header() + row(1) + kTrailer, header() + kTrailer, header(0, "ext") + empty_field + row(2, "\377\377") +
+              kTrailer},
              header() + row(1) + empty_field + row(2, "\377\377") + kTrailer);
   const std::string no_columns = word(0, 2) + word(0, 2);
   check_join(CopyOptions::binary(), {header() + no_columns + kTrailer, header() + no_columns + kTrailer},

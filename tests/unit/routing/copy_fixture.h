@@ -51,7 +51,9 @@ struct Outcome {
   bool operator==(const Outcome&) const = default;
 };
 
-inline std::string show(const SqlError& error) { return error.sqlstate + " " + error.message + " (" + error.detail + ")"; }
+inline std::string show(const SqlError& error) {
+  return error.sqlstate + " " + error.message + " (" + error.detail + ")";
+}
 
 // Feeds the pieces one by one, each in memory of its own so that a kept view would be caught.
 inline Outcome route(std::shared_ptr<const CopyPlan> plan, const std::vector<std::string>& pieces) {
@@ -67,7 +69,8 @@ inline Outcome route(std::shared_ptr<const CopyPlan> plan, const std::vector<std
 }
 
 // In one piece; cut in two at each byte; byte by byte. All must give the same.
-inline std::vector<Outcome> route_cut_everywhere(const std::shared_ptr<const CopyPlan>& plan, const std::string& input) {
+inline std::vector<Outcome> route_cut_everywhere(const std::shared_ptr<const CopyPlan>& plan,
+                                                 const std::string& input) {
   std::vector<Outcome> outcomes = {route(plan, {input})};
   for (std::size_t cut = 0; cut <= input.size(); ++cut) {
     outcomes.push_back(route(plan, {input.substr(0, cut), input.substr(cut)}));

@@ -52,9 +52,11 @@ TEST(CopyText, ErrorsNameTheLine) {
     {"fraction", "x\t1.5\ty\n", "", "", "22P02 invalid input syntax for type integer: \"1.5\" (COPY t, line 1)"},
     {"too large", "x\t3000000000\ty\n", "", "",
      "22003 value \"3000000000\" is out of range for type integer (COPY t, line 1)"},
-    {"null", "x\t\\N\ty\n", "", "", "0A000 NULL in a key column: placement \"by_k\" has no shard for it (COPY t, line 1)"},
+    {"null", "x\t\\N\ty\n", "", "",
+     "0A000 NULL in a key column: placement \"by_k\" has no shard for it (COPY t, line 1)"},
     {"unmapped", "x\t5000\ty\n", "", "", "0A000 placement \"by_k\" maps this key value to no shard (COPY t, line 1)"},
-    {"cr in lf", "x\t1\ty\nx\t1\r\ty\n", "x\t1\ty\n", "", "22P04 literal carriage return found in data (COPY t, line 2)"},
+    {"cr in lf", "x\t1\ty\nx\t1\r\ty\n", "x\t1\ty\n", "",
+     "22P04 literal carriage return found in data (COPY t, line 2)"},
     {"lf in cr", "x\t1\ty\rx\t1\n\ty\r", "x\t1\ty\r", "", "22P04 literal newline found in data (COPY t, line 2)"},
     {"lf in crlf", "x\t1\ty\r\nx\t1\ty\n", "x\t1\ty\r\n", "", "22P04 literal newline found in data (COPY t, line 2)"},
     {"bad marker", "x\t1\ty\n\\.x\n", "x\t1\ty\n", "", "22P04 end-of-copy marker corrupt (COPY t, line 2)"},
@@ -71,10 +73,12 @@ TEST(CopyText, HeaderIsTakenAwayOnce) {
                   {"nothing", "", "", "", ""}});
   options.header = CopyHeader::Match;
   check(options, {{"match", "a\tk\tc\nx\t1\ty\n", "x\t1\ty\n", "", ""},
-                  {"number", "a\tk\n", "", "", "22P04 wrong number of fields in header line: got 2, expected 3 (COPY t, line 1)"},
+                  {"number", "a\tk\n", "", "",
+                   "22P04 wrong number of fields in header line: got 2, expected 3 (COPY t, line 1)"},
                   {"name", "a\tb\tc\n", "", "",
                    "22P04 column name mismatch in header line field 2: got \"b\", expected \"k\" (COPY t, line 1)"},
-                  {"none", "", "", "", "22P04 wrong number of fields in header line: got 1, expected 3 (COPY t, line 1)"}});
+                  {"none", "", "", "",
+                   "22P04 wrong number of fields in header line: got 1, expected 3 (COPY t, line 1)"}});
 }
 
 TEST(CopyCsv, QuotesSpanLines) {
@@ -133,7 +137,8 @@ TEST(CopyRouter, AdjacentRowsOfOneShardAreOneBurst) {
 TEST(CopyRouter, RowsLongerThanTheLimitAreRefused) {
   CopyLimits limits;
   limits.row_bytes = 20;
-  for (const std::string& piece : {std::string("x\t1\ty\n") + std::string(21, 'x'), "x\t1\ty\n" + std::string(21, 'x') + "\n"}) {
+  const std::string too_long(21, 'x');
+  for (const std::string& piece : {"x\t1\ty\n" + too_long, "x\t1\ty\n" + too_long + "\n"}) {
     CopyRouter router(plan(CopyOptions::text()), LiteralContext{}, limits);
     Collected sink;
     const auto error = router.feed(piece, sink);

@@ -129,7 +129,8 @@ TEST(KeyParameter, DatesAndTimesConvertAsTheyCompare) {
   EXPECT_EQ(parameter(KeyType::Date, kTimestampTz, true, day_2, "Europe/Berlin"), "UNDEC");
   EXPECT_EQ(parameter(KeyType::TimestampTz, kDate, false, "2000-01-03", "Europe/Berlin"), "UNDEC");
   EXPECT_EQ(parameter(KeyType::TimestampTz, kDate, false, "2000-01-03"), "OK " + std::to_string(2 * kDay));
-  EXPECT_EQ(parameter(KeyType::TimestampTz, kTimestampTz, true, noon, "Europe/Berlin"), "OK " + std::to_string(kDay / 2));
+  EXPECT_EQ(parameter(KeyType::TimestampTz, kTimestampTz, true, noon, "Europe/Berlin"),
+            "OK " + std::to_string(kDay / 2));
   EXPECT_EQ(parameter(KeyType::Date, kDate, true, big_endian(INT32_MAX, 4)), "OK 9223372036854775807");
   EXPECT_EQ(parameter(KeyType::Timestamp, kDate, true, big_endian(INT32_MIN, 4)), "OK -9223372036854775808");
   EXPECT_EQ(parameter(KeyType::Date, kInt4, true, big_endian(2, 4)), "UNDEC");
@@ -178,7 +179,8 @@ TEST(StoredKey, IsWhatTheColumnHolds) {
 TEST(KeyOrder, IsTheTypes) {
   const auto key = [](KeyType type, std::string_view text) { return *key_from_text(type, text, LiteralContext{}); };
   EXPECT_LT(key(KeyType::Int, "-1"), key(KeyType::BigInt, "2"));
-  const char* numerics[] = {"-Infinity", "-100", "-99.5", "-0.5", "0", "0.05", "0.5", "9", "10", "10.1", "Infinity", "NaN"};
+  const char* numerics[] = {"-Infinity", "-100", "-99.5", "-0.5", "0", "0.05", "0.5", "9", "10", "10.1", "Infinity",
+                            "NaN"};
   for (std::size_t i = 0; i + 1 < std::size(numerics); ++i) {
     EXPECT_LT(key(KeyType::Numeric, numerics[i]), key(KeyType::Numeric, numerics[i + 1])) << numerics[i];
   }

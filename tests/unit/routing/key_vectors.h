@@ -1,5 +1,6 @@
-// Key literals and what PostgreSQL 15 makes of them (its send function's value), or how they must be refused. "OK" values are
-// those of key_value.h: integers, days and microseconds in decimal, uuid and bytea in hex, numeric in canonical text.
+// Key literals and what PostgreSQL 15 makes of them (its send function's value), or how they must be refused. "OK"
+// values are those of key_value.h: integers, days and microseconds in decimal, uuid and bytea in hex, numeric in
+// canonical text.
 #pragma once
 
 #include "config/config.h"
@@ -113,7 +114,8 @@ inline constexpr KeyVector kKeys[] = {
     {KeyType::Numeric, "UTC", "ISO, MDY", "1e20", "OK 100000000000000000000"},
     {KeyType::Numeric, "UTC", "ISO, MDY", "0.0000", "OK 0"},
     {KeyType::Numeric, "UTC", "ISO, MDY", "-0.00", "OK 0"},
-    {KeyType::Numeric, "UTC", "ISO, MDY", "123456789012345678901234567890.123456789", "OK 123456789012345678901234567890.123456789"},
+    {KeyType::Numeric, "UTC", "ISO, MDY", "123456789012345678901234567890.123456789",
+     "OK 123456789012345678901234567890.123456789"},
     {KeyType::Numeric, "UTC", "ISO, MDY", "  12  ", "OK 12"},
     {KeyType::Numeric, "UTC", "ISO, MDY", "1 2", "INVALID"},
     {KeyType::Numeric, "UTC", "ISO, MDY", "1e-20", "OK 0.00000000000000000001"},
@@ -197,7 +199,8 @@ inline constexpr KeyVector kKeys[] = {
     {KeyType::Uuid, "UTC", "ISO, MDY", "A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11", "OK a0eebc999c0b4ef8bb6d6bb9bd380a11"},
     {KeyType::Uuid, "UTC", "ISO, MDY", "{a0eebc99-9c0b4ef8-bb6d6bb9-bd380a11}", "OK a0eebc999c0b4ef8bb6d6bb9bd380a11"},
     {KeyType::Uuid, "UTC", "ISO, MDY", "a0eebc999c0b4ef8bb6d6bb9bd380a11", "OK a0eebc999c0b4ef8bb6d6bb9bd380a11"},
-    {KeyType::Uuid, "UTC", "ISO, MDY", "a0ee-bc99-9c0b-4ef8-bb6d-6bb9-bd38-0a11", "OK a0eebc999c0b4ef8bb6d6bb9bd380a11"},
+    {KeyType::Uuid, "UTC", "ISO, MDY", "a0ee-bc99-9c0b-4ef8-bb6d-6bb9-bd38-0a11",
+     "OK a0eebc999c0b4ef8bb6d6bb9bd380a11"},
     {KeyType::Uuid, "UTC", "ISO, MDY", "{a0eebc99-9c0b4ef8-bb6d6bb9-bd380a11", "INVALID"},
     {KeyType::Uuid, "UTC", "ISO, MDY", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11}", "INVALID"},
     {KeyType::Uuid, "UTC", "ISO, MDY", " a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11", "INVALID"},

@@ -1,6 +1,6 @@
-// What PostgreSQL 15 computes for these keys: the type's extended hash function with the seed of PARTITION BY HASH, and the
-// remainder that satisfies_hash_partition() accepts for 1024 and for 997 partitions.
-// Hash 0: bytea's function cannot be called from SQL, only its remainders can be seen.
+// What PostgreSQL 15 computes for these keys: the type's extended hash function with the seed of PARTITION BY HASH,
+// and the remainder that satisfies_hash_partition() accepts for 1024 and for 997 partitions. Hash 0: bytea's function
+// cannot be called from SQL, only its remainders can be seen.
 #pragma once
 
 #include <cstdint>
