@@ -23,12 +23,17 @@ class Terminal:
         if ready:
             self.seen += os.read(self.fd, 65536).decode(errors="replace")
 
-    def wait_for(self, pattern, seconds=20):
+    def sees(self, pattern, seconds):
         end = time.monotonic() + seconds
         while not re.search(pattern, self.seen):
             if time.monotonic() > end:
-                sys.exit(f"no {pattern!r} in:\n{self.seen}")
+                return False
             self.poll(0.1)
+        return True
+
+    def wait_for(self, pattern):
+        if not self.sees(pattern, 20):
+            sys.exit(f"no {pattern!r} in:\n{self.seen}")
 
 
 def interrupt(terminal, statement):
@@ -37,13 +42,12 @@ def interrupt(terminal, statement):
     # One line, so that psql has read all of it when the echo appears: Ctrl-C discards input not yet read.
     terminal.type(f"\\echo 'started' 'it' \\\\ {statement}\n")
     terminal.wait_for("started it")
-    started = time.monotonic()
-    while "canceling statement due to user request" not in terminal.seen:
-        if time.monotonic() - started > 20:
-            sys.exit("Ctrl-C did not cancel:\n" + terminal.seen)
+    for _ in range(5):
+        # With time for the answer: a second Ctrl-C while psql prints the error would swallow it.
         terminal.type("\x03")
-        terminal.poll(0.5)
-        terminal.poll(0.1)
+        if terminal.sees("canceling statement due to user request", 4):
+            return
+    sys.exit("Ctrl-C did not cancel:\n" + terminal.seen)
 
 
 def main():
