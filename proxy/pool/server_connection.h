@@ -63,7 +63,9 @@ class ServerConnection final : public net::StreamHandler {
   protocol::FrameReader frames;
   SettingsPtr settings = Settings::empty();       // as set in the session (source 'session')
   protocol::TransactionStatus status = protocol::TransactionStatus::Idle;
-  unsigned cancels_in_flight = 0;                 // cancel requests under way: the connection is not reusable meanwhile
+  // Cancel requests under way: the connection is not reusable meanwhile. Shared with the cancel connection, which may outlive this.
+  struct Cancels { unsigned in_flight = 0; std::function<void()> ended; };  // ended: runs once when the count falls to 0
+  std::shared_ptr<Cancels> cancels = std::make_shared<Cancels>();
 
   // ParameterStatus as this server last reported it; a new interned object after each change.
   const SettingsPtr& parameters() const { return parameters_; }

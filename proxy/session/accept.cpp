@@ -1,0 +1,60 @@
+#include "proxy/session/accept.h"
+
+#include <unistd.h>
+
+#include "protocol/backend_codec.h"
+#include "proxy/session/admin_session.h"
+#include "proxy/session/login.h"
+#include "proxy/session/session.h"
+#include "proxy/session/worker_context.h"
+
+namespace pgweir::session {
+
+void accept_client(runtime::Runtime& runtime, net::Worker& worker, int fd, const net::SocketAddress& peer) {
+  auto& context = WorkerContext::of(runtime, worker);
+  const auto& listen = context.snapshot()->config->listen;
+  context.cells.clients_accepted.add();
+  auto stream = net::Stream::adopt_fd(worker, fd, nullptr);
+  if (!stream) {
+    worker.add_load(-1);
+    return;
+  }
+  if (runtime.unauthenticated.load(std::memory_order_relaxed) >= listen.max_unauthenticated) {
+    // Not even a login is begun: half-open sockets must not starve those who can log in.
+    worker.add_load(-1);
+    return;
+  }
+  (*stream)->set_keepalive(60, 10, 3);
+  const auto id = next_session_id();
+  auto login = std::make_unique<Login>(context, std::move(*stream), id, peer.is_unix() ? "unix" : peer.to_string(), peer.is_unix());
+  Login& started = *login;
+  context.logins.emplace(id, std::move(login));
+  started.start();
+}
+
+void drain(runtime::Runtime& runtime, net::Worker& worker, bool now) {
+  auto& context = WorkerContext::of(runtime, worker);
+  std::vector<std::uint64_t> ids;
+  for (const auto& [id, session] : context.sessions) ids.push_back(id);
+  for (auto id : ids)
+    if (auto found = context.sessions.find(id); found != context.sessions.end()) found->second->drain(now);
+  if (now) context.logins.clear();
+  std::vector<AdminSession*> consoles;
+  for (const auto& [id, console] : context.consoles) consoles.push_back(console.get());
+  for (auto* console : consoles) console->close();
+}
+
+std::size_t session_count(runtime::Runtime& runtime, net::Worker& worker) {
+  auto& context = WorkerContext::of(runtime, worker);
+  return context.sessions.size() + context.logins.size() + context.consoles.size();
+}
+
+std::vector<runtime::ClientInfo> client_infos(runtime::Runtime& runtime, net::Worker& worker) {
+  auto& context = WorkerContext::of(runtime, worker);
+  std::vector<runtime::ClientInfo> infos;
+  infos.reserve(context.sessions.size());
+  for (const auto& [id, session] : context.sessions) infos.push_back(session->info());
+  return infos;
+}
+
+}  // namespace pgweir::session

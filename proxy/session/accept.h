@@ -1,0 +1,22 @@
+// The session room's front door: what server/ calls on a worker's thread.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "proxy/net/endpoint.h"
+#include "proxy/net/worker.h"
+#include "proxy/runtime/runtime.h"
+
+namespace pgweir::session {
+
+// Takes an accepted socket (and closes it if need be). The caller has counted it with worker.add_load(1).
+void accept_client(runtime::Runtime& runtime, net::Worker& worker, int fd, const net::SocketAddress& peer);
+// Asks every session of this worker to end at its next transaction boundary, or at once (57P01).
+void drain(runtime::Runtime& runtime, net::Worker& worker, bool now);
+// Sessions, logins and consoles alive on this worker.
+std::size_t session_count(runtime::Runtime& runtime, net::Worker& worker);
+// One entry per logged-in client of this worker.
+std::vector<runtime::ClientInfo> client_infos(runtime::Runtime& runtime, net::Worker& worker);
+
+}  // namespace pgweir::session

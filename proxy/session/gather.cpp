@@ -1,0 +1,424 @@
+#include "proxy/session/gather.h"
+
+#include <algorithm>
+
+#include "protocol/frontend_codec.h"
+#include "proxy/session/cancel.h"
+#include "proxy/session/session.h"
+#include "routing/merge/command_tag.h"
+
+namespace pgweir::session {
+
+using protocol::Disposition;
+using protocol::Frame;
+using protocol::Request;
+using protocol::SqlError;
+using routing::Route;
+
+namespace {
+
+// A row that does not fit into this is not merged: every shard may hold one.
+constexpr std::size_t kMaxMergedRow = 64u << 20;
+
+const routing::MergePlan& concat_plan() {
+  static const routing::MergePlan plan;
+  return plan;
+}
+
+}  // namespace
+
+Gather::Gather(Session& session, GatherRequest request, std::vector<Link*> links, Done done)
+    : session_(session), request_(std::move(request)), done_(std::move(done)) {
+  streams_.resize(links.size());
+  for (std::size_t i = 0; i < links.size(); ++i) {
+    streams_[i].link = links[i];
+    links[i]->set_sink(*this);
+  }
+  const Route& route = request_.route;
+  returns_rows_ = route.kind == Route::Kind::Scatter || route.kind == Route::Kind::OneShard || route.returning;
+}
+
+Gather::~Gather() { *alive_ = false; }
+
+Gather::Stream& Gather::stream_of(Link& link) {
+  return *std::find_if(streams_.begin(), streams_.end(), [&](const Stream& s) { return s.link == &link; });
+}
+
+const std::string& Gather::sql_for(std::size_t index) const {
+  const Route& route = request_.route;
+  if (route.kind == Route::Kind::Split)
+    for (const auto& statement : route.statements)
+      if (statement.shard == streams_[index].link->shard()) return statement.sql;
+  return route.pushed_sql.empty() ? request_.sql : route.pushed_sql;
+}
+
+void Gather::start() {
+  const Route& route = request_.route;
+  if (route.kind == Route::Kind::CopyIn || route.kind == Route::Kind::CopyOut) {
+    phase_ = Phase::Copy;
+    for (std::size_t i = 0; i < streams_.size(); ++i) send_query(i);
+    return;
+  }
+  phase_ = Phase::Describe;
+  for (std::size_t i = 0; i < streams_.size(); ++i) send_describe(i);
+}
+
+void Gather::start_describe(
+    std::function<void(std::optional<SqlError>, std::vector<protocol::Oid>, std::vector<protocol::ColumnDescription>)> described) {
+  described_ = std::move(described);
+  phase_ = Phase::Describe;
+  send_describe(0);
+  for (std::size_t i = 1; i < streams_.size(); ++i) streams_[i].ready = true;
+}
+
+std::vector<protocol::Oid> Gather::local_types(std::size_t index) const {
+  std::vector<protocol::Oid> types = request_.types;
+  if (request_.route.kind == Route::Kind::Split)
+    for (const auto& statement : request_.route.statements)
+      if (statement.shard == streams_[index].link->shard()) {
+        types.clear();
+        for (auto source : statement.parameters) types.push_back(source < request_.types.size() ? request_.types[source] : 0);
+      }
+  const auto& catalog = session_.routing_->catalog;
+  const auto shard = streams_[index].link->shard().value;
+  if (catalog && shard < catalog->oid_maps.size() && !catalog->oid_maps[shard].identity)
+    for (auto& type : types) type = catalog->oid_maps[shard].local(type);
+  return types;
+}
+
+void Gather::send_describe(std::size_t index) {
+  Link& link = *streams_[index].link;
+  std::string out;
+  protocol::encode_parse("", sql_for(index), local_types(index), out);
+  protocol::encode_describe('S', "", out);
+  protocol::encode_sync(out);
+  link.tracker().push(Request::Parse, Disposition::Forward);
+  link.tracker().push(Request::DescribeStatement, Disposition::Forward);
+  link.tracker().push(Request::Sync, Disposition::Forward);
+  link.send(out);
+}
+
+void Gather::send_query(std::size_t index) {
+  Link& link = *streams_[index].link;
+  const Route& route = request_.route;
+  std::string out;
+  protocol::encode_query(route.kind == Route::Kind::CopyIn ? route.copy->shard_statement : sql_for(index), out);
+  link.tracker().push(Request::Query, Disposition::Forward);
+  link.send(out);
+}
+
+// The client's Bind with the shard's own parameters, and result formats: the client's for what it sees, binary behind.
+void Gather::append_bind(std::size_t index, std::size_t visible, std::string& out) {
+  std::vector<std::optional<std::string_view>> values;
+  std::vector<std::int16_t> formats;
+  const auto take = [&](std::size_t source, const std::optional<std::string_view>& value) {
+    values.push_back(value);
+    formats.push_back(request_.parameter_formats.of(source));
+  };
+  const routing::ShardStatement* split = nullptr;
+  if (request_.route.kind == Route::Kind::Split)
+    for (const auto& statement : request_.route.statements)
+      if (statement.shard == streams_[index].link->shard()) split = &statement;
+  if (split) {
+    for (auto source : split->parameters) take(source, request_.parameters.at(source));
+  } else {
+    std::size_t source = 0;
+    for (const auto value : request_.parameters) take(source++, value);
+  }
+  std::vector<std::int16_t> results;
+  for (std::size_t c = 0; c < visible; ++c) results.push_back(request_.result_formats.of(c));
+  if (request_.route.merge) results.insert(results.end(), request_.route.merge->hidden, std::int16_t{1});
+  protocol::encode_bind("", "", formats, values, results, out);
+}
+
+void Gather::send_execute(std::size_t index, std::size_t visible) {
+  Stream& stream = streams_[index];
+  stream.ready = false;
+  std::string out;
+  append_bind(index, visible, out);
+  protocol::encode_execute("", 0, out);
+  protocol::encode_sync(out);
+  stream.link->tracker().push(Request::Bind, Disposition::Forward);
+  stream.link->tracker().push(Request::Execute, Disposition::Forward);
+  stream.link->tracker().push(Request::Sync, Disposition::Forward);
+  stream.link->send(out);
+}
+
+bool Gather::on_message(Link& link, const Frame& frame, const protocol::ReplyTracker::Reply&) {
+  Stream& stream = stream_of(link);
+  switch (frame.type) {
+    case 'D':
+      if (frame.kind == Frame::Kind::Message) {
+        on_row(stream, frame.body());
+      } else if (stream.large_row.size() + frame.bytes.size() > kMaxMergedRow) {
+        fail({"54000", "a row is too large to be merged (more than 64 MiB)", {}, "Read it from one shard.", {}, {}});
+      } else {
+        stream.large_row.append(frame.bytes);
+        if (frame.last) {
+          on_row(stream, std::string_view(stream.large_row).substr(protocol::kHeaderSize));
+          stream.large_row.clear();
+        }
+      }
+      break;
+    case 't':
+      if (auto types = protocol::decode_parameter_description(frame.body()); types && parameter_types_.empty())
+        for (std::size_t i = 0; i < types->size(); ++i) parameter_types_.push_back((*types)[i]);
+      break;
+    case 'T':
+      if (auto columns = protocol::decode_row_description(frame.body())) stream.columns = std::move(*columns);
+      break;
+    case 'C':
+      if (auto tag = protocol::decode_command_complete(frame.body())) stream.tag = std::string(*tag);
+      break;
+    case 'E':
+      if (auto fields = protocol::decode_error(frame.body())) {
+        auto error = protocol::to_sql_error(*fields);
+        fail(error);
+      }
+      break;
+    case 'N':
+      // A notice of every shard would be repeated: the first shard's stand for all.
+      if (&stream == &streams_.front()) session_.to_client(frame.bytes);
+      break;
+    case 'G':
+      stream.copy_ready = true;
+      break;
+    case 'H':
+    case 'd':
+    case 'c': on_copy_out(stream, frame); break;
+    case 'Z':
+      stream.ready = true;
+      if (!frame.body().empty()) link.in_transaction = frame.body().front() != 'I';
+      break;
+    case 'S': link.suspect = true; break;
+    default: break;
+  }
+  return false;
+}
+
+void Gather::on_burst_end(Link& link) {
+  if (finished_) return;
+  Stream& stream = stream_of(link);
+  if (phase_ == Phase::Execute && merger_ && !error_) flush_rows();
+  if (phase_ == Phase::Copy && request_.route.kind == Route::Kind::CopyIn && !copying_ && !error_ &&
+      std::all_of(streams_.begin(), streams_.end(), [](const Stream& s) { return s.copy_ready; }))
+    return all_copy_ready();
+  if (phase_ == Phase::Copy && request_.route.kind == Route::Kind::CopyOut && stream.ready) advance_copy_out();
+  if (std::all_of(streams_.begin(), streams_.end(), [](const Stream& s) { return s.ready; })) all_ready();
+}
+
+void Gather::all_ready() {
+  if (described_) {
+    finished_ = true;
+    auto described = std::move(described_);
+    session_.context_.worker.defer([this, alive = alive_, described] {
+      if (!*alive) return;
+      auto columns = streams_.front().columns;
+      if (request_.route.merge) columns.resize(columns.size() - std::min<std::size_t>(columns.size(), request_.route.merge->hidden));
+      described(error_, parameter_types_, std::move(columns));
+    });
+    return;
+  }
+  if (error_ || phase_ != Phase::Describe) return complete();
+  all_described();
+}
+
+// Two shards that describe a statement differently must not be merged: int8 read as timestamp would go unnoticed.
+bool Gather::same_columns(const std::vector<protocol::ColumnDescription>& canonical) const {
+  const auto& catalog = session_.routing_->catalog;
+  for (const auto& stream : streams_) {
+    if (stream.columns.size() != canonical.size()) return false;
+    const auto shard = stream.link->shard().value;
+    const bool mapped = catalog && shard < catalog->oid_maps.size();
+    for (std::size_t i = 0; i < canonical.size(); ++i) {
+      const auto type = stream.columns[i].type_oid;
+      if ((mapped ? catalog->oid_maps[shard].canonical(type) : type) != canonical[i].type_oid) return false;
+    }
+  }
+  return true;
+}
+
+void Gather::all_described() {
+  phase_ = Phase::Execute;
+  const Route& route = request_.route;
+  const routing::MergePlan& plan = route.merge ? *route.merge : concat_plan();
+  auto columns = streams_.front().columns;
+  if (const auto& catalog = session_.routing_->catalog) {
+    const auto shard = streams_.front().link->shard().value;
+    if (shard < catalog->oid_maps.size())
+      for (auto& column : columns) {
+        column.type_oid = catalog->oid_maps[shard].canonical(column.type_oid);
+        column.table_oid = catalog->oid_maps[shard].canonical(column.table_oid);
+      }
+  }
+  if (!same_columns(columns))
+      return fail({"XX000", "the shards describe the statement differently", {}, "Compare the tables' definitions on the shards.", {}, {}}), complete();
+  const std::size_t visible = columns.size() - std::min<std::size_t>(columns.size(), plan.hidden);
+  std::vector<routing::MergeColumn> inputs, outputs;
+  for (std::size_t i = 0; i < columns.size(); ++i) {
+    const bool binary = i >= visible || request_.result_formats.of(i) == 1;
+    inputs.push_back({columns[i].type_oid, columns[i].typmod, binary});
+    if (i < visible) outputs.push_back(inputs.back());
+  }
+  columns.resize(visible);
+  for (std::size_t i = 0; i < visible; ++i) columns[i].format = request_.result_formats.of(i);
+  columns_ = std::move(columns);
+  if (returns_rows_) {
+    routing::MergeLimits limits;
+    if (const auto* digits = session_.settings_->find("extra_float_digits")) limits.extra_float_digits = std::atoi(digits->c_str());
+    const routing::CatalogMergeTypes* types = nullptr;
+    std::optional<routing::CatalogMergeTypes> from_catalog;
+    if (session_.routing_->catalog) types = &from_catalog.emplace(*session_.routing_->catalog);
+    auto merger = types ? routing::Merger::create(plan, inputs, outputs, streams_.size(), limits, *types)
+                        : routing::Merger::create(plan, inputs, outputs, streams_.size(), limits);
+    if (!merger) {
+      error_ = merger.error();
+      return complete();
+    }
+    merger_ = std::move(*merger);
+    if (request_.send_row_description) {
+      std::string out;
+      protocol::encode_row_description(columns_, out);
+      session_.to_client(out);
+    }
+  }
+  for (std::size_t i = 0; i < streams_.size(); ++i) send_execute(i, visible);
+}
+
+void Gather::on_row(Stream& stream, std::string_view body) {
+  if (!merger_ || error_ || keep_in_values_order(stream, body)) return;
+  const auto index = static_cast<std::size_t>(&stream - streams_.data());
+  if (auto pushed = merger_->push(index, body, out_); !pushed) return fail(pushed.error());
+  if (out_.size() >= 64 * 1024) flush_rows();
+}
+
+// INSERT ... VALUES ... RETURNING: each shard returns its rows in their order; row k of a shard is a known row of the list.
+bool Gather::keep_in_values_order(Stream& stream, std::string_view body) {
+  if (!request_.route.returning_in_values_order) return false;
+  for (const auto& statement : request_.route.statements) {
+    if (statement.shard != stream.link->shard() || stream.rows >= statement.row_numbers.size()) continue;
+    const std::size_t row = statement.row_numbers[stream.rows++];
+    if (ordered_rows_.size() <= row) ordered_rows_.resize(row + 1);
+    protocol::ByteWriter writer(ordered_rows_[row]);
+    writer.begin_message('D');
+    writer.bytes(body);
+    writer.end_message();
+    return true;
+  }
+  return false;
+}
+
+void Gather::flush_rows() {
+  if (!merger_ || error_) return;
+  for (std::size_t i = 0; i < streams_.size(); ++i)
+    if (streams_[i].ready && !streams_[i].finished) {
+      streams_[i].finished = true;
+      if (auto done = merger_->finish(i, out_); !done) return fail(done.error());
+    }
+  while (!(session_.stream_ && session_.stream_->above_high_water())) {
+    const bool more = merger_->drain(out_, 64 * 1024);
+    if (!out_.empty()) {
+      session_.context_.cells.bytes_to_clients.add(out_.size());
+      session_.to_client(out_);
+      out_.clear();
+    }
+    if (!more) break;
+  }
+  update_reading();
+}
+
+void Gather::update_reading() {
+  const bool client_full = session_.stream_ && session_.stream_->above_high_water();
+  for (std::size_t i = 0; i < streams_.size(); ++i) {
+    Link& link = *streams_[i].link;
+    if (!link.open() || streams_[i].ready) continue;
+    const bool wanted = error_ || !merger_ || ((merger_->wants(i) || merger_->done()) && !client_full);
+    if (wanted && link.server().stream().paused()) link.resume();
+    if (!wanted && !link.server().stream().paused()) link.pause();
+  }
+}
+
+void Gather::on_client_drained() {
+  if (finished_) return;
+  if (phase_ == Phase::Copy) {
+    for (auto& stream : streams_)
+      if (stream.link->open() && (request_.route.kind != Route::Kind::CopyOut || &stream == &streams_[std::min(copy_out_at_, streams_.size() - 1)])) stream.link->resume();
+    return;
+  }
+  flush_rows();
+  if (phase_ == Phase::Execute && std::all_of(streams_.begin(), streams_.end(), [](const Stream& s) { return s.ready; })) all_ready();
+}
+
+void Gather::on_client_gone() {
+  if (copying_) {
+    fail({"08006", "client connection lost", {}, {}, {}, {}});
+    return;
+  }
+  on_client_drained();
+}
+
+void Gather::on_link_closed(Link& link, const SqlError& error) {
+  Stream& stream = stream_of(link);
+  stream.ready = true;
+  fail(error);
+  if (!finished_ && std::all_of(streams_.begin(), streams_.end(), [](const Stream& s) { return s.ready; })) {
+    phase_ = Phase::Execute;
+    all_ready();
+  }
+}
+
+void Gather::fail(const SqlError& error) {
+  if (error_) return;
+  error_ = error;
+  cancel_others();
+  update_reading();
+}
+
+// One shard's error is the answer: what the others still do is not wanted any more.
+void Gather::cancel_others() {
+  for (auto& stream : streams_) {
+    if (!stream.link->open() || stream.ready) continue;
+    if (stream.link->tracker().in_copy_in()) {
+      std::string out;
+      protocol::encode_copy_fail("another shard failed", out);
+      stream.link->tracker().push_copy_end();
+      stream.link->send(out);
+    } else if (streams_.size() > 1 && phase_ != Phase::Describe) {
+      send_cancel(session_.context_, stream.link->server());
+    }
+    stream.link->resume();
+  }
+  copying_ = false;
+}
+
+std::string Gather::merged_tag() const {
+  std::vector<std::string> tags;
+  for (const auto& stream : streams_)
+    if (!stream.tag.empty()) tags.push_back(stream.tag);
+  if (tags.empty()) return {};
+  if (request_.route.kind == Route::Kind::Scatter && merger_) return routing::with_tag_rows(tags.front(), merger_->rows());
+  if (request_.route.count == Route::Count::First) return tags.front();
+  return routing::merge_command_tags(tags);
+}
+
+void Gather::complete() {
+  if (finished_) return;
+  if (merger_ && !error_) {
+    flush_rows();
+    // Rows are still due: the client is slow. on_client_drained() comes back here.
+    if (!error_ && session_.stream_ && !merger_->done() && session_.stream_->above_high_water()) return;
+  }
+  finished_ = true;
+  if (!error_)
+    for (const auto& row : ordered_rows_) session_.to_client(row);
+  Result result{error_, merged_tag()};
+  session_.context_.worker.defer([this, alive = alive_, result = std::make_shared<Result>(std::move(result))] {
+    if (!*alive) return;
+    for (auto& stream : streams_)
+      if (stream.link->open()) stream.link->resume();
+    auto done = std::move(done_);
+    done(*result);
+  });
+}
+
+}  // namespace pgweir::session

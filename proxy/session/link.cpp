@@ -1,0 +1,161 @@
+#include "proxy/session/link.h"
+
+#include "protocol/backend_codec.h"
+#include "protocol/frontend_codec.h"
+
+namespace pgweir::session {
+
+using protocol::BackendMessage;
+using protocol::Disposition;
+using protocol::Frame;
+using protocol::ReplyTracker;
+using protocol::Request;
+using Action = ReplyTracker::Reply::Action;
+
+Link::Link(pool::Lease lease, routing::ShardId shard, routing::Role role, LinkSink& sink)
+    : lease_(std::move(lease)), shard_(shard), role_(role), sink_(&sink) {
+  lease_->set_user(this);
+}
+
+Link::~Link() { discard(); }
+
+void Link::inject(std::string_view sql, std::function<void(Link&, Injected&)> done) {
+  injected_.push_back({std::move(done), {}});
+  lease_->tracker.push(Request::Query, Disposition::Swallow);
+  scratch_.clear();
+  protocol::encode_query(sql, scratch_);
+  lease_->send(scratch_);
+}
+
+void Link::give_back() {
+  if (!lease_) return;
+  lease_->tracker.release_memory();
+  lease_.give_back();
+}
+
+void Link::discard() {
+  if (lease_) lease_.discard();
+}
+
+std::size_t Link::on_server_bytes(pool::ServerConnection& connection, std::string_view bytes) {
+  std::string_view rest = bytes;
+  std::string_view run;
+  run_ = &run;
+  while (!rest.empty()) {
+    const Frame frame = connection.frames.next(rest);
+    if (frame.kind == Frame::Kind::NeedMore) {
+      connection.stream().want(frame.needed);
+      break;
+    }
+    if (frame.kind == Frame::Kind::Error) {
+      flush_run(run);
+      lost({"08P01", "server " + connection.target().label + " sent a message that is not PostgreSQL's protocol", {}, {}, {}, {}});
+      return bytes.size();
+    }
+    if (!handle(frame, run)) return connection.broken() ? bytes.size() : bytes.size() - rest.size();
+  }
+  flush_run(run);
+  sink_->on_burst_end(*this);
+  return bytes.size() - rest.size();
+}
+
+void Link::flush_run(std::string_view& run) {
+  if (!run.empty()) sink_->relay_bytes(*this, run);
+  run = {};
+}
+
+void Link::flush_before(std::string_view replacement) {
+  if (run_) flush_run(*run_);
+  sink_->relay_bytes(*this, replacement);
+}
+
+// False when the connection is gone.
+bool Link::handle(const Frame& frame, std::string_view& run) {
+  ReplyTracker& tracker = lease_->tracker;
+  auto extend = [&](std::string_view piece) {
+    if (!run.empty() && run.data() + run.size() != piece.data()) flush_run(run);
+    run = run.empty() ? piece : std::string_view(run.data(), run.size() + piece.size());
+  };
+  if (!frame.first) {  // more of a message that was decided at its header
+    if (chunk_reply_.action == Action::Forward) {
+      if (sink_->on_message(*this, frame, chunk_reply_)) extend(frame.bytes);
+    }
+    return true;
+  }
+  char status = 0;
+  if (frame.type == 'Z' && !frame.body().empty()) status = frame.body().front();
+  const auto reply = tracker.on_message(static_cast<BackendMessage>(frame.type), status);
+  if (!frame.last) chunk_reply_ = reply;
+  if (frame.type == 'S') lease_->on_parameter_status(frame.body());
+  for (const auto& skipped : tracker.skipped()) sink_->on_skipped(*this, skipped);
+  switch (reply.action) {
+    case Action::Forward:
+      if (sink_->on_message(*this, frame, reply)) extend(frame.bytes);
+      break;
+    case Action::Swallow:
+      flush_run(run);
+      swallow(frame, reply);
+      break;
+    case Action::Unsolicited: {
+      flush_run(run);
+      protocol::SqlError error{"57P01", "server closed the connection", {}, {}, {}, {}};
+      if (auto fields = protocol::decode_error(frame.body())) error = protocol::to_sql_error(*fields);
+      lost(error);
+      return false;
+    }
+    case Action::Violation:
+      flush_run(run);
+      lost({"08P01", "server " + lease_->target().label + " sent a reply that nobody asked for (type '" + std::string(1, frame.type) + "')",
+            {}, {}, {}, {}});
+      return false;
+  }
+  if (!lease_) return false;
+  scratch_.clear();
+  if (tracker.take_simulated(scratch_)) {
+    flush_run(run);
+    sink_->relay_bytes(*this, scratch_);
+  }
+  return static_cast<bool>(lease_);
+}
+
+void Link::swallow(const Frame& frame, const ReplyTracker::Reply& reply) {
+  // Injected statements in a client's batch (Parse, Close) are the session's: it asks by the tag.
+  if (reply.request != Request::Query) {
+    sink_->on_message(*this, frame, reply);
+    return;
+  }
+  if (injected_.empty()) return;
+  Injected& result = injected_.front().result;
+  if (frame.type == 'E') {
+    if (auto fields = protocol::decode_error(frame.body()); fields && !result.error) result.error = protocol::to_sql_error(*fields);
+  } else if (frame.type == 'C') {
+    if (auto tag = protocol::decode_command_complete(frame.body())) result.tag = std::string(*tag);
+  } else if (frame.type == 'D' && frame.last && result.rows.size() < kMaxInjectedRows) {
+    std::vector<std::optional<std::string_view>> columns;
+    if (!protocol::decode_data_row(frame.body(), columns)) {
+      auto& row = result.rows.emplace_back();
+      for (const auto& column : columns) row.push_back(column ? std::optional<std::string>(*column) : std::nullopt);
+    }
+  }
+  if (reply.completed) {
+    Command command = std::move(injected_.front());
+    injected_.pop_front();
+    if (command.done) command.done(*this, command.result);
+  }
+}
+
+void Link::on_server_drained(pool::ServerConnection&) { sink_->on_server_writable(*this); }
+
+void Link::on_server_closed(pool::ServerConnection&, const protocol::SqlError& error) { lost(error); }
+
+void Link::lost(const protocol::SqlError& error) {
+  if (!lease_) return;
+  const protocol::SqlError copy = error;
+  lease_->mark_broken();
+  lease_->tracker.abandon();
+  lease_.discard();
+  injected_.clear();
+  sink_->on_link_closed(*this, copy);
+}
+
+}  // namespace pgweir::session

@@ -1,0 +1,113 @@
+// A leased server connection in the hands of one session: walks what the server sends, lets the ReplyTracker decide whose
+// it is, and keeps injected commands (settings, BEGIN, census, two-phase commit) away from the client.
+// Lives on its session's worker.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "protocol/frame_reader.h"
+#include "protocol/reply_tracker.h"
+#include "proxy/net/worker.h"
+#include "proxy/pool/server_connection.h"
+#include "routing/types.h"
+
+namespace pgweir::session {
+
+class Link;
+
+// Who gets what the server says to the client's requests: the relay of a session, a gather, ...
+class LinkSink {
+ public:
+  // A message that answers a request of ours with Disposition::Forward, or an asynchronous one (N, S, A). A large DataRow or
+  // CopyData may come in chunks. Returns true when the bytes shall go to the client unchanged (relay_bytes follows).
+  virtual bool on_message(Link& link, const protocol::Frame& frame, const protocol::ReplyTracker::Reply& reply) = 0;
+  // Adjacent messages for which on_message() said true, and simulated replies, in order.
+  virtual void relay_bytes(Link& link, std::string_view bytes) = 0;
+  // All messages of one read burst are handled; the link may be given back or destroyed in here.
+  virtual void on_burst_end(Link& link) = 0;
+  // Parse or Close requests that did not happen (they stood behind an error).
+  virtual void on_skipped(Link& link, const protocol::ReplyTracker::Skipped& skipped) = 0;
+  virtual void on_server_writable(Link& link) = 0;
+  // The server connection is lost; the lease is already discarded. Queued injected commands are dropped without a call.
+  virtual void on_link_closed(Link& link, const protocol::SqlError& error) = 0;
+
+ protected:
+  ~LinkSink() = default;
+};
+
+// The outcome of an injected command.
+struct Injected {
+  std::optional<protocol::SqlError> error;
+  std::string tag;                                           // of the last command in it
+  std::vector<std::vector<std::optional<std::string>>> rows; // text format; bounded by kMaxInjectedRows
+};
+
+class Link final : public net::Disposable, public pool::ServerUser {
+ public:
+  static constexpr std::size_t kMaxInjectedRows = 100'000;
+  // Tag of Parse entries that are made to fail on purpose, to abort a transaction (see Session::fail_group).
+  static constexpr std::uint32_t kPoison = 0xffffffff;
+
+  Link(pool::Lease lease, routing::ShardId shard, routing::Role role, LinkSink& sink);
+  ~Link() override;
+
+  routing::ShardId shard() const { return shard_; }
+  routing::Role role() const { return role_; }
+  bool open() const { return static_cast<bool>(lease_); }
+  pool::ServerConnection& server() { return *lease_; }      // precondition: open()
+  protocol::ReplyTracker& tracker() { return lease_->tracker; }
+  void set_sink(LinkSink& sink) { sink_ = &sink; }
+
+  void send(std::string_view bytes) { lease_->send(bytes); }
+  // A simple Query whose replies stay here; `done` runs after its ReadyForQuery. May be called at any time when no
+  // extended batch is open.
+  void inject(std::string_view sql, std::function<void(Link&, Injected&)> done);
+  bool injecting() const { return !injected_.empty(); }
+
+  // Nothing is owed and no transaction is open on the server.
+  bool idle() const { return lease_->tracker.idle() && injected_.empty(); }
+  bool quiet() const { return lease_->tracker.outstanding() == 0; }
+  protocol::TransactionStatus status() const { return lease_->tracker.status(); }
+
+  void pause() { lease_->stream().pause(); }
+  void resume() { lease_->stream().resume(); }
+  void give_back();
+  void discard();
+  // Inside on_message(): these bytes go to the client in place of the message being looked at.
+  void flush_before(std::string_view replacement);
+
+  // What the session notes about this lease.
+  bool in_transaction = false;      // BEGIN was sent by us or by the client
+  bool wrote = false;               // a statement that may write has been sent in this transaction
+  bool suspect = false;             // session state on the server may differ from what we know: census before release
+  bool sequences_clean = false;     // DISCARD SEQUENCES was run since the lease began
+  bool forced_rollback = false;
+
+  std::size_t on_server_bytes(pool::ServerConnection& connection, std::string_view bytes) override;
+  void on_server_drained(pool::ServerConnection& connection) override;
+  void on_server_closed(pool::ServerConnection& connection, const protocol::SqlError& error) override;
+
+ private:
+  struct Command { std::function<void(Link&, Injected&)> done; Injected result; };
+  bool handle(const protocol::Frame& frame, std::string_view& run);
+  void swallow(const protocol::Frame& frame, const protocol::ReplyTracker::Reply& reply);
+  void flush_run(std::string_view& run);
+  void lost(const protocol::SqlError& error);
+
+  pool::Lease lease_;
+  routing::ShardId shard_;
+  routing::Role role_;
+  LinkSink* sink_;
+  std::deque<Command> injected_;
+  protocol::ReplyTracker::Reply chunk_reply_;  // of the message that is being given in chunks
+  std::string_view* run_ = nullptr;  // the adjacent messages to forward, while a burst is walked
+  std::string scratch_;
+};
+
+}  // namespace pgweir::session

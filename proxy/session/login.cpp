@@ -1,0 +1,343 @@
+#include "proxy/session/login.h"
+
+#include <cstring>
+
+#include "protocol/backend_codec.h"
+#include "proxy/session/accept.h"
+#include "proxy/session/admin_session.h"
+#include "proxy/session/cancel.h"
+#include "proxy/session/session.h"
+
+namespace pgweir::session {
+
+using protocol::Frame;
+using protocol::SqlError;
+using Kind = protocol::StartupAction::Kind;
+
+Login::Login(WorkerContext& context, std::unique_ptr<net::Stream> stream, std::uint64_t id, std::string address, bool unix_socket)
+    : context_(context),
+      stream_(std::move(stream)),
+      id_(id),
+      unix_socket_(unix_socket),
+      snapshot_(context.snapshot()),
+      negotiation_({.tls_available = snapshot_->client_tls != nullptr && !unix_socket}),
+      frames_(protocol::frontend_limits(protocol::kSmallMessageLimit * 8)),
+      checkout_(*this) {
+  identity_.id = id;
+  identity_.address = std::move(address);
+  context_.runtime.unauthenticated.fetch_add(1, std::memory_order_relaxed);
+  timer_.set<&Login::on_timeout>(this);
+}
+
+Login::~Login() {
+  *alive_ = false;
+  if (counted_) context_.runtime.unauthenticated.fetch_sub(1, std::memory_order_relaxed);
+}
+
+void Login::start() {
+  if (const auto bound = snapshot_->config->listen.client_login_timeout; bound.count() > 0) timer_.arm(context_.worker, bound);
+  stream_->set_handler(this);
+  stream_->resume();
+}
+
+void Login::on_timeout() { fail({"08P01", "the login took too long", {}, "See listen.client_login_timeout.", {}, {}}); }
+
+void Login::on_closed(const net::StreamError&) { end(); }
+
+std::size_t Login::on_bytes(std::string_view bytes) {
+  switch (state_) {
+    case State::Startup: return on_startup_bytes(bytes);
+    case State::Authentication: return on_authentication_bytes(bytes);
+    default: return 0;  // the client's first requests wait for the welcome
+  }
+}
+
+std::size_t Login::on_startup_bytes(std::string_view bytes) {
+  std::string_view rest = bytes;
+  while (true) {
+    const auto action = negotiation_.next(rest);
+    const std::size_t used = bytes.size() - rest.size();
+    switch (action.kind) {
+      case Kind::NeedMore: stream_->want(action.needed); return used;
+      case Kind::Send: stream_->send(std::string_view(&action.answer, 1)); continue;
+      case Kind::StartTls:
+        state_ = State::Tls;
+        stream_->flush_now();
+        context_.worker.defer([this, alive = alive_] {
+          if (*alive && stream_) start_tls();
+        });
+        return used;
+      case Kind::DirectTls:
+        state_ = State::Tls;
+        start_tls();
+        return used;
+      case Kind::Cancel: on_cancel(action.cancel_pid, action.cancel_key); return bytes.size();
+      case Kind::Startup: on_startup(); return used;
+      case Kind::Fail:
+        if (negotiation_.reply()) {
+          fail(negotiation_.error());
+        } else {
+          end();
+        }
+        return bytes.size();
+    }
+  }
+}
+
+void Login::start_tls() {
+  stream_->start_tls_server(snapshot_->client_tls, [this] {
+    negotiation_.tls_established(stream_->tls_info().alpn == "postgresql");
+    state_ = State::Startup;
+  });
+}
+
+// The answer to a cancel request is the end of its connection.
+void Login::on_cancel(std::int32_t pid, std::string_view key) {
+  if (auto target = cancel_registry().find(pid, key)) {
+    net::Worker& there = *context_.runtime.workers[target->worker];
+    there.post([&runtime = context_.runtime, &there, session = target->session] {
+      auto& context = WorkerContext::of(runtime, there);
+      if (auto found = context.sessions.find(session); found != context.sessions.end()) found->second->cancel();
+    });
+  }
+  end();
+}
+
+void Login::on_startup() {
+  auto& request = negotiation_.startup();
+  identity_.user = request.user;
+  identity_.database = request.database;
+  identity_.protocol = request.version;
+  identity_.tls = negotiation_.tls();
+  if (request.negotiate) {
+    std::string message;
+    protocol::encode_negotiate_protocol_version(request.version, request.unknown_protocol_options, message);
+    stream_->send(message);
+  }
+  pool::Settings::Map settings;
+  for (auto& [name, value] : request.settings) {
+    if (name == "application_name") {
+      application_name_ = value;
+    } else if (name == "pgweir.shard") {
+      hint_shard_ = value;
+    } else if (name == "pgweir.sharding_key") {
+      hint_key_ = value;
+    } else if (name == "pgweir.role") {
+      hint_role_ = value;
+    } else {
+      settings[name] = value;
+    }
+  }
+  keyed_settings_ = pool::Settings::intern(settings);
+  if (!application_name_.empty()) settings["application_name"] = application_name_;
+  identity_.startup = pool::Settings::intern(std::move(settings));
+  if (request.replication != protocol::Replication::None)
+    return fail({"0A000", "replication connections are not supported", {}, "Connect to the server directly.", "pgweir_refuse", "replication"});
+  if (context_.runtime.draining) return fail({"57P03", "the proxy is shutting down", {}, {}, {}, {}});
+  if (context_.runtime.clients.load(std::memory_order_relaxed) >= static_cast<int>(snapshot_->config->listen.max_clients) && !is_console())
+    return fail({"53300", "sorry, too many clients already", "listen.max_clients is " + std::to_string(snapshot_->config->listen.max_clients) + ".", {}, {}, {}});
+  using config::TlsMode;
+  const auto mode = snapshot_->config->tls_client.mode;
+  if (!identity_.tls && !unix_socket_ && (mode == TlsMode::Require || mode == TlsMode::VerifyCa || mode == TlsMode::VerifyFull))
+    return fail({"28000", "this proxy accepts TLS connections only", {}, "Connect with sslmode=require or stronger.", {}, {}});
+  start_authentication();
+}
+
+bool Login::is_console() const {
+  return identity_.database == snapshot_->config->admin.database || (identity_.database == "pgbouncer" && !snapshot_->config->find_cluster("pgbouncer"));
+}
+
+void Login::start_authentication() {
+  const auto& config = *snapshot_->config;
+  protocol::ClientAuthenticatorOptions options;
+  options.user = identity_.user;
+  switch (config.auth.method) {
+    case config::AuthMethod::Trust: options.method = protocol::AuthMethod::Trust; break;
+    case config::AuthMethod::Plain: options.method = protocol::AuthMethod::Plain; break;
+    case config::AuthMethod::Md5: options.method = protocol::AuthMethod::Md5; break;
+    case config::AuthMethod::ScramSha256: options.method = protocol::AuthMethod::ScramSha256; break;
+    case config::AuthMethod::Cert: options.method = protocol::AuthMethod::Cert; break;
+    case config::AuthMethod::Hba: return fail({"0A000", "auth.method = \"hba\" is not built", {}, "Use scram-sha-256.", "pgweir_refuse", "auth_hba"});
+  }
+  const config::User* user = config.find_user(identity_.user);
+  if (options.method == protocol::AuthMethod::Trust && !user)
+    return fail({"28000", "role \"" + identity_.user + "\" does not exist", {}, {}, {}, {}});
+  if (user) {
+    switch (user->password.kind) {
+      case config::Secret::Kind::Plain: options.secret = {protocol::SecretKind::Plain, user->password.value}; break;
+      case config::Secret::Kind::Md5: options.secret = {protocol::SecretKind::Md5, user->password.value}; break;
+      case config::Secret::Kind::Scram: options.secret = {protocol::SecretKind::Scram, user->password.value}; break;
+      case config::Secret::Kind::None: break;
+    }
+    options.derived_verifier = context_.runtime.verifiers.find(user->password);
+  }
+  std::memcpy(options.process_secret.data(), context_.runtime.process_secret.data(),
+              std::min(options.process_secret.size(), context_.runtime.process_secret.size()));
+  if (stream_->tls_active()) {
+    const auto info = stream_->tls_info();
+    options.channel_binding_data = info.server_end_point;
+    if (!info.peer_cn.empty()) options.certificate_name = info.peer_cn;
+  }
+  authenticator_ = std::make_unique<protocol::ClientAuthenticator>(std::move(options));
+  state_ = State::Authentication;
+  on_auth_step(authenticator_->start());
+}
+
+std::size_t Login::on_authentication_bytes(std::string_view bytes) {
+  std::string_view rest = bytes;
+  while (state_ == State::Authentication && !rest.empty()) {
+    const Frame frame = frames_.next(rest);
+    if (frame.kind == Frame::Kind::NeedMore) {
+      stream_->want(frame.needed);
+      break;
+    }
+    if (frame.kind == Frame::Kind::Error) {
+      fail(frames_.error());
+      return bytes.size();
+    }
+    if (frame.type == 'p' && frame.kind == Frame::Kind::Message)
+      on_auth_step(authenticator_->on_message(frame.body()));
+    else
+      on_auth_step(authenticator_->on_unexpected_message(frame.type));
+  }
+  return stream_ ? bytes.size() - rest.size() : bytes.size();
+}
+
+void Login::on_auth_step(protocol::AuthStep step) {
+  if (auto* out = std::get_if<protocol::AuthSend>(&step)) {
+    stream_->send(out->bytes);
+  } else if (auto* keys = std::get_if<protocol::AuthNeedsKeys>(&step)) {
+    state_ = State::Keys;
+    stream_->pause();
+    context_.runtime.login_services.derive(std::move(keys->request), context_.worker,
+                                           [this, alive = alive_](std::optional<protocol::ScramKeys> derived) {
+                                             if (!*alive || state_ != State::Keys) return;
+                                             state_ = State::Authentication;
+                                             on_auth_step(authenticator_->resume(derived));
+                                             if (*alive && stream_) stream_->resume();
+                                           });
+  } else if (auto* done = std::get_if<protocol::AuthDone>(&step)) {
+    authenticated(*done);
+  } else if (auto* failed = std::get_if<protocol::AuthFail>(&step)) {
+    context_.cells.logins_failed.add();
+    fail(failed->error);
+  }
+}
+
+void Login::authenticated(const protocol::AuthDone& done) {
+  const auto& config = *snapshot_->config;
+  if (const auto* user = config.find_user(identity_.user); user && authenticator_->derived_verifier() && user->password.kind == config::Secret::Kind::Plain)
+    context_.runtime.verifiers.put(user->password, *authenticator_->derived_verifier());
+  if (done.keys) context_.runtime.login_services.remember_client_keys(identity_.user, *done.keys);
+  counted_ = false;
+  context_.runtime.unauthenticated.fetch_sub(1, std::memory_order_relaxed);
+  stream_->send(done.bytes);
+  state_ = State::Welcome;
+  stream_->pause();
+  if (is_console()) {
+    const bool admin = std::find(config.admin.users.begin(), config.admin.users.end(), identity_.user) != config.admin.users.end();
+    const bool stats = std::find(config.admin.stats_users.begin(), config.admin.stats_users.end(), identity_.user) != config.admin.stats_users.end();
+    if (!admin && !stats) return fail({"42501", "user \"" + identity_.user + "\" may not use the console", {}, "See admin.users and admin.stats_users.", {}, {}});
+    timer_.cancel();
+    state_ = State::Done;
+    stream_->set_handler(nullptr);
+    AdminSession::start(context_, std::move(stream_), identity_, admin);
+    return end();
+  }
+  if (!config.find_cluster(identity_.database))
+    return fail({"3D000", "database \"" + identity_.database + "\" does not exist", {}, {}, {}, {}});
+  welcome();
+}
+
+// The parameters that a session with these settings starts with: known, or asked of a server of the home shard.
+void Login::welcome() {
+  const auto& cluster = *snapshot_->config->find_cluster(identity_.database);
+  routing::ShardId home{0};
+  for (std::size_t i = 0; i < cluster.shards.size(); ++i)
+    if (cluster.shards[i].name == cluster.home) home.value = static_cast<std::uint16_t>(i);
+  pool_key_ = pool::PoolKey{cluster.name, {home, -1}, identity_.user};
+  if (auto known = context_.runtime.welcomes.find(*pool_key_, keyed_settings_)) return finish_welcome(known);
+  pool::Pool* pools[] = {&context_.runtime.pool_for(*snapshot_, cluster, pool_key_->endpoint, identity_.user)};
+  const auto limits = config::effective_pool(cluster, snapshot_->config->find_user(identity_.user));
+  auto leases = checkout_.start(context_.worker, pools, limits.checkout_timeout);
+  if (!leases.empty()) on_checkout(std::move(leases));
+}
+
+void Login::on_checkout(std::vector<pool::Lease> leases) {
+  link_ = std::make_unique<Link>(std::move(leases.front()), pool_key_->endpoint.shard, routing::Role::Primary, *this);
+  const std::string sql = pool::settings_difference_sql(*link_->server().settings, *keyed_settings_);
+  if (sql.empty()) {
+    Injected nothing;
+    return on_applied(*link_, nothing);
+  }
+  link_->inject(sql, [this](Link& link, Injected& result) { on_applied(link, result); });
+}
+
+void Login::on_applied(Link& link, Injected& result) {
+  if (result.error) {
+    const SqlError error = *result.error;
+    link.discard();
+    return fail(error);
+  }
+  link.server().settings = keyed_settings_;
+  auto parameters = link.server().parameters();
+  context_.runtime.welcomes.put(*pool_key_, keyed_settings_, parameters);
+  link.give_back();
+  finish_welcome(std::move(parameters));
+}
+
+void Login::on_checkout_failed(const SqlError& error) { fail(error); }
+void Login::on_link_closed(Link&, const SqlError& error) { fail(error); }
+
+void Login::finish_welcome(pool::SettingsPtr parameters) {
+  auto values = parameters->values();
+  values["application_name"] = application_name_;
+  values.erase("in_hot_standby");
+  identity_.parameters = pool::Settings::intern(values);
+  if (parameters->find("in_hot_standby")) values["in_hot_standby"] = "off";
+  const bool long_key = identity_.protocol >= protocol::kProtocol32;
+  const auto key = cancel_registry().make(snapshot_->config->listen.node_id, long_key, context_.worker.index(), id_);
+  identity_.cancel_pid = key.pid;
+  identity_.cancel_key = key.secret;
+  std::string message;
+  for (const auto& [name, value] : values) protocol::encode_parameter_status(name, value, message);
+  protocol::encode_backend_key_data(key.pid, key.secret, message);
+  protocol::encode_ready_for_query(protocol::TransactionStatus::Idle, message);
+  stream_->send(message);
+  timer_.cancel();
+  state_ = State::Done;
+  stream_->set_handler(nullptr);
+  auto* session = new Session(context_, std::move(stream_), std::move(identity_));  // owns itself
+  session->set_hints(hint_shard_, hint_key_, hint_role_);
+  end();
+}
+
+void Login::fail(const SqlError& error) {
+  if (state_ == State::Done) return;
+  context_.cells.count_error(error.sqlstate);
+  if (stream_) {
+    std::string message;
+    protocol::encode_error(error, protocol::Severity::Fatal, message);
+    stream_->send(message);
+  }
+  end();
+}
+
+void Login::end() {
+  timer_.cancel();
+  checkout_.cancel();
+  const bool handed_on = state_ == State::Done;
+  state_ = State::Done;
+  if (stream_) {
+    stream_->set_handler(nullptr);
+    net::Stream::finish(std::move(stream_));
+  }
+  if (link_) context_.worker.dispose(std::move(link_));
+  if (!handed_on) context_.worker.add_load(-1);
+  auto found = context_.logins.find(id_);
+  if (found == context_.logins.end()) return;
+  context_.worker.dispose(std::move(found->second));
+  context_.logins.erase(found);
+}
+
+}  // namespace pgweir::session

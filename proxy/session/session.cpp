@@ -1,0 +1,275 @@
+// Session: the client's stream, the dispatch of its messages, and its end.
+#include "proxy/session/session.h"
+
+#include "proxy/session/cancel.h"
+#include "proxy/session/virtual_group.h"
+
+namespace pgweir::session {
+
+using protocol::Frame;
+using protocol::SqlError;
+using protocol::TransactionStatus;
+
+namespace {
+
+// How long a vanished client's last requests may take to finish before they are cut off.
+constexpr auto kOrphanBound = std::chrono::milliseconds(60'000);
+
+}  // namespace
+
+Session::Session(WorkerContext& context, std::unique_ptr<net::Stream> stream, Identity identity)
+    : context_(context),
+      stream_(std::move(stream)),
+      identity_(std::move(identity)),
+      frames_(protocol::frontend_limits(static_cast<std::uint32_t>(context.snapshot()->config->listen.max_statement_size))),
+      settings_(identity_.startup),
+      told_(identity_.parameters),
+      checkout_(*this) {
+  context_.sessions.emplace(identity_.id, this);
+  context_.runtime.clients.fetch_add(1, std::memory_order_relaxed);
+  timer_.set<&Session::on_timer>(this);
+  refresh_routing();
+  // Room for the largest statement and one message behind it: larger ones are refused by the frame reader.
+  stream_->set_retain_limit(context_.snapshot()->config->listen.max_statement_size + (1u << 20));
+  stream_->set_handler(this);
+  stream_->resume();
+}
+
+Session::~Session() {
+  context_.sessions.erase(identity_.id);
+  context_.runtime.clients.fetch_sub(1, std::memory_order_relaxed);
+  context_.worker.add_load(-1);
+  cancel_registry().forget(identity_.cancel_pid, identity_.cancel_key);
+}
+
+std::size_t Session::on_bytes(std::string_view bytes) {
+  std::string_view rest = bytes;
+  presenting_ = true;
+  while (takes_input() && !input_waits_ && !rest.empty()) {
+    const std::string_view before = rest;
+    const Frame frame = frames_.next(rest);
+    if (frame.kind == Frame::Kind::NeedMore) {
+      if (stream_) stream_->want(frame.needed);
+      break;
+    }
+    if (frame.kind == Frame::Kind::Error) {
+      presenting_ = false;
+      fatal(frames_.error());
+      return bytes.size();
+    }
+    if (handle(frame) == Step::Later) {
+      rest = before;
+      input_waits_ = true;
+      break;
+    }
+  }
+  presenting_ = false;
+  if (!stream_) return bytes.size();
+  if ((!takes_input() || input_waits_) && stream_->is_open()) stream_->pause();
+  context_.cells.bytes_from_clients.add(bytes.size() - rest.size());
+  return bytes.size() - rest.size();
+}
+
+Session::Step Session::handle(const Frame& frame) {
+  if (mode_ == Mode::CopyData && frame.type != 'd' && frame.type != 'c' && frame.type != 'f' && frame.type != 'X') return Step::Done;
+  if (group_.failed && frame.type != 'S' && frame.type != 'X') return Step::Done;
+  switch (frame.type) {
+    case 'Q': return on_query(frame);
+    case 'P':
+    case 'B':
+    case 'D':
+    case 'E':
+    case 'C': return on_extended(frame);
+    case 'S': return on_sync(frame);
+    case 'H': return on_flush(frame);
+    case 'd':
+    case 'c':
+    case 'f': return on_copy_message(frame);
+    case 'F': return on_function_call(frame);
+    case 'X':
+      orphan();
+      return Step::Done;
+    default:
+      fatal({"08P01", std::string("invalid frontend message type ") + std::to_string(static_cast<unsigned char>(frame.type)), {}, {}, {}, {}});
+      return Step::Done;
+  }
+}
+
+// What kept the input waiting is over. Safe to call at any time.
+void Session::wake() {
+  if (mode_ == Mode::Closed) return;
+  if (mode_ == Mode::Orphan) return orphan_step();
+  mode_ = Mode::Open;
+  input_waits_ = false;
+  if (stream_) stream_->resume();
+}
+
+void Session::on_drained() {
+  for (auto& link : links_)
+    if (link->open()) link->resume();
+  if (virtual_) virtual_->on_client_drained();
+}
+
+// The client hung up while its input waits. It may be waiting for a server that it does not need any more.
+void Session::on_hangup() {
+  if (mode_ == Mode::Checkout) {
+    checkout_.cancel();
+    end();
+  }
+}
+
+void Session::on_closed(const net::StreamError&) {
+  orphan();
+}
+
+void Session::send_error(const SqlError& error, protocol::Severity severity) {
+  context_.cells.count_error(error.sqlstate);
+  std::string message;
+  protocol::encode_error(error, severity, message);
+  to_client(message);
+}
+
+void Session::send_ready() {
+  std::string message;
+  const auto status = local_failed_ ? TransactionStatus::Failed : tx_;
+  protocol::encode_ready_for_query(status, message);
+  to_client(message);
+}
+
+void Session::fatal(const SqlError& error) {
+  if (client_gone()) return;
+  send_error(error, protocol::Severity::Fatal);
+  orphan();
+}
+
+void Session::cancel() {
+  context_.cells.cancels_received.add();
+  const SqlError cancelled{"57014", "canceling statement due to user request", {}, {}, {}, {}};
+  if (mode_ == Mode::Checkout) {
+    checkout_.cancel();
+    return on_checkout_failed(cancelled);
+  }
+  for (auto& link : links_)
+    if (link->open() && !link->quiet()) send_cancel(context_, link->server());
+}
+
+void Session::drain(bool now) {
+  ending_ = true;
+  const bool at_boundary = mode_ == Mode::Open && !in_block() && !group_.open && (links_.empty() || !pinned_.empty());
+  if (now || at_boundary)
+    fatal({"57P01", "terminating connection due to administrator command", {}, {}, {}, {}});
+}
+
+// The client is gone. What it sent completely has been handed on and finishes as it would on a direct connection; an open
+// transaction is rolled back.
+void Session::orphan() {
+  if (client_gone()) return;
+  const Mode was = mode_;
+  mode_ = Mode::Orphan;
+  if (stream_) {
+    stream_->set_handler(nullptr);
+    net::Stream::finish(std::move(stream_));
+  }
+  if (was == Mode::Checkout) checkout_.cancel();
+  timer_.cancel();
+  timer_.arm(context_.worker, kOrphanBound);
+  const bool cancel_work = virtual_ ? virtual_->read_only() : pool_settings().cancel_on_disconnect;
+  if (cancel_work)
+    for (auto& link : links_)
+      if (link->open() && !link->quiet()) send_cancel(context_, link->server());
+  if (virtual_) virtual_->on_client_gone();
+  for (auto& link : links_)
+    if (link->open()) {
+      if (link->tracker().in_copy_in()) {
+        out_.clear();
+        protocol::encode_copy_fail("client connection lost", out_);
+        link->tracker().push_copy_end();
+        link->send(out_);
+      }
+      link->resume();
+    }
+  orphan_step();
+}
+
+// Called whenever something has finished: ends when nothing is owed any more.
+void Session::orphan_step() {
+  if (mode_ != Mode::Orphan || virtual_ || preparing_ != 0 || settling_ != 0) return;
+  bool busy = false;
+  for (auto& link : links_) {
+    if (!link->open()) continue;
+    if (!link->idle() && link->quiet() && !link->forced_rollback) {
+      // An open transaction, or a batch without its Sync: both end here.
+      link->forced_rollback = true;
+      out_.clear();
+      if (link->tracker().push(protocol::Request::Sync, protocol::Disposition::Forward) == protocol::ReplyTracker::Push::Queued) {
+        protocol::encode_sync(out_);
+        link->send(out_);
+      }
+      link->inject("ROLLBACK", [this](Link&, Injected&) { orphan_step(); });
+      busy = true;
+    } else if (!link->idle()) {
+      busy = true;
+    }
+  }
+  if (busy) return;
+  tx_ = TransactionStatus::Idle;
+  if (!pinned_.empty() || pool_settings().mode == config::PoolMode::Session) {
+    // What pinned the connection must not reach anybody else. A new connection costs less than proving that it is gone.
+    for (auto& link : links_) link->discard();
+    end();
+    return;
+  }
+  for (auto& link : links_)
+    if (link->open() && link->suspect) {
+      link->suspect = false;
+      link->discard();
+    }
+  release_links();
+  end();
+}
+
+void Session::end() {
+  if (mode_ == Mode::Closed) return;
+  mode_ = Mode::Closed;
+  timer_.cancel();
+  checkout_.cancel();
+  if (stream_) {
+    stream_->set_handler(nullptr);
+    net::Stream::finish(std::move(stream_));
+  }
+  for (auto& link : links_) context_.worker.dispose(std::move(link));
+  links_.clear();
+  relay_ = nullptr;
+  context_.cells.clients_closed.add();
+  context_.worker.dispose(std::unique_ptr<net::Disposable>(this));
+}
+
+void Session::on_timer() {
+  if (mode_ == Mode::Orphan) {
+    for (auto& link : links_) link->discard();
+    virtual_.reset();
+    return end();
+  }
+  if (mode_ == Mode::Settle || client_gone()) return;
+  if (in_block() && mode_ == Mode::Open && (links_.empty() || !relay_ || relay_->quiet()))
+    return fatal({"25P03", "terminating connection due to idle-in-transaction timeout", {}, {}, {}, {}});
+  if (mode_ != Mode::Open || (relay_ && !relay_->quiet())) cancel();
+}
+
+runtime::ClientInfo Session::info() const {
+  runtime::ClientInfo info;
+  info.id = identity_.id;
+  info.user = identity_.user;
+  info.database = identity_.database;
+  info.address = identity_.address;
+  info.worker = context_.worker.index();
+  info.tls = identity_.tls;
+  info.pinned = pinned_;
+  info.state = mode_ == Mode::Checkout ? "waiting" : links_.empty() ? "idle" : "active";
+  if (const auto* name = settings_->find("application_name")) info.application_name = *name;
+  info.connected_seconds = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - since_).count();
+  if (relay_ && relay_->open()) info.server = relay_->server().target().label;
+  return info;
+}
+
+}  // namespace pgweir::session

@@ -1,0 +1,239 @@
+// One logged-in client: takes its messages, decides where they run, and gives it the answers. Lives on one worker.
+//
+// Messages are handled strictly in order. A handler that cannot finish now (no server yet, a reply must come first) says
+// Later: the message stays in the stream's buffer, reading stops, and the same message is handled again when the session
+// is woken. Handlers are therefore written so that running them again from the start is right.
+//
+// Ways a request takes:
+//  - relay: one server answers it; its bytes are forwarded by view (session_query, session_extended, session_relay);
+//  - virtual: the proxy itself is the server: several shards, or an answer of our own (virtual_group, gather).
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "protocol/backend_codec.h"
+#include "protocol/frame_reader.h"
+#include "protocol/frontend_codec.h"
+#include "proxy/net/stream.h"
+#include "proxy/net/timer.h"
+#include "proxy/pool/checkout.h"
+#include "proxy/session/identity.h"
+#include "proxy/session/link.h"
+#include "proxy/session/statement.h"
+#include "proxy/session/worker_context.h"
+
+namespace pgweir::session {
+
+class VirtualGroup;
+
+class Session final : public net::Disposable, public net::StreamHandler, public LinkSink, public pool::CheckoutOwner {
+ public:
+  Session(WorkerContext& context, std::unique_ptr<net::Stream> stream, Identity identity);
+  ~Session() override;
+
+  const Identity& identity() const { return identity_; }
+  void set_hints(std::string shard, std::string key, std::string role) { hint_shard_ = std::move(shard), hint_key_ = std::move(key), hint_role_ = std::move(role); }
+  runtime::ClientInfo info() const;
+  void cancel();                       // a CancelRequest with this session's key came
+  void drain(bool now);                // end at the next transaction boundary, or now (57P01)
+
+ private:
+  friend class VirtualGroup;
+  friend class Gather;
+  friend class DistributedCommit;
+
+  enum class Step : std::uint8_t { Done, Later };
+  enum class Mode : std::uint8_t {
+    Open,       // messages are taken
+    Checkout,   // waiting for server connections
+    Prepare,    // waiting for settings to be applied
+    Virtual,    // a virtual group runs
+    CopyData,   // a virtual group takes CopyData
+    Settle,     // census or catalog refresh behind a finished transaction
+    Orphan,     // the client is gone: what was received is being finished
+    Closed
+  };
+
+  // ---- session.cpp: the client's stream
+  std::size_t on_bytes(std::string_view bytes) override;
+  void on_drained() override;
+  void on_hangup() override;
+  void on_closed(const net::StreamError& error) override;
+  Step handle(const protocol::Frame& frame);
+  void wake();                                        // Open again: messages are presented again
+  void to_client(std::string_view bytes) { if (stream_) stream_->send(bytes); }
+  void send_error(const protocol::SqlError& error, protocol::Severity severity = protocol::Severity::Error);
+  void send_ready();
+  void fatal(const protocol::SqlError& error);        // tells the client and ends
+  void end();                                         // ends without a word
+  void orphan();
+  void orphan_step();
+  void on_timer();
+  bool takes_input() const { return mode_ == Mode::Open || mode_ == Mode::CopyData; }
+  bool client_gone() const { return mode_ == Mode::Orphan || mode_ == Mode::Closed; }
+
+  // ---- session_context.cpp: what decisions depend on
+  void refresh_routing();                             // newest snapshot, between transactions only
+  routing::RouteContext route_context() const;
+  std::shared_ptr<const routing::Analysis> analyze(std::string_view sql);
+  void note_route(const routing::Route* route, const protocol::SqlError* refusal);
+  config::Pool pool_settings() const;
+  bool in_block() const { return tx_ != protocol::TransactionStatus::Idle; }
+
+  // ---- session_links.cpp: server connections
+  struct Wanted { routing::ShardId shard; routing::Role role = routing::Role::Primary; };
+  // Done: every wanted shard has a link with the session's settings. Later: the session will be woken. An error: refused.
+  std::optional<protocol::SqlError> acquire(const std::vector<Wanted>& wanted, Step& step);
+  std::optional<protocol::SqlError> acquire_one(const routing::Route& route, Step& step);  // sets relay_
+  std::optional<protocol::SqlError> refuse_widening() const;
+  std::vector<pool::Pool*> wanted_pools();
+  void on_checkout(std::vector<pool::Lease> leases) override;
+  void on_checkout_failed(const protocol::SqlError& error) override;
+  void add_links(std::vector<pool::Lease> leases);
+  void prepare(Link& link);
+  void prepared(Link& link, Injected& result);
+  Link* find_link(routing::ShardId shard, routing::Role role);
+  bool participates(const Link& link) const;
+  void drop_link(Link* link);
+  void finish_transaction();                          // at a boundary: census where needed, then release
+  void release_links();
+  void settled();
+  void census(Link& link);
+  void on_census(Link& link, Injected& result);
+  void tell_parameters(Link& link);
+  void inject_begin(Link& link);
+
+  // ---- session_query.cpp: simple protocol
+  Step on_query(const protocol::Frame& frame);
+  Step on_single(const protocol::Frame& frame, const std::shared_ptr<const routing::Analysis>& analysis);
+  Step on_multi(const protocol::Frame& frame, const std::shared_ptr<const routing::Analysis>& analysis);
+  Step relay_query(const protocol::Frame& frame, const routing::Analysis& analysis, const routing::Route& route);
+  void forward_query(const protocol::Frame& frame, const routing::Analysis& analysis, const routing::Route& route);
+  Step refuse_query(const protocol::SqlError& error);
+  // Transaction control that no single server can answer. nullopt: not ours. Else what to say (an error fails the block).
+  struct LocalReply { std::string tag; std::optional<protocol::SqlError> error, warning; };
+  std::optional<LocalReply> control_locally(const routing::StatementFacts& facts, std::string_view text);
+  std::optional<LocalReply> control_failed(const routing::StatementFacts& facts);
+  std::optional<LocalReply> deallocate_locally(const routing::StatementFacts& facts);
+  LocalReply end_local_block(const routing::StatementFacts& facts, bool failed);
+  std::size_t participants() const;
+  Step on_function_call(const protocol::Frame& frame);
+  Step on_copy_message(const protocol::Frame& frame);
+  void note_statement(Link& link, const routing::StatementFacts& facts, const routing::Route* route);
+
+  // ---- session_extended.cpp: extended protocol
+  // Requests about statements whose replies are due. kind: 'P' the client's Parse, 'i' injected Parse, 's' Parse answered
+  // by a simulated reply, 'D' Describe of a statement, 'C' Close of a statement. batch: the Sync that ends its group.
+  struct Flight { std::uint32_t tag; char kind; StatementPtr statement; protocol::StatementHash hash; std::uint64_t batch; };
+  struct Group {                    // from the first message to its Sync
+    std::string pending;            // messages that wait for a decision
+    bool open = false;
+    bool failed = false;            // an error of ours: everything up to Sync is dropped
+    bool relayed = false;           // messages went to relay_
+    bool is_virtual = false;        // the proxy answers it: messages are kept until Sync or Flush
+    std::deque<std::pair<std::uint32_t, StatementPtr>> parsed;  // Parse messages in `pending`, already in statements_
+    StatementPtr last_parsed;
+  };
+  Step on_extended(const protocol::Frame& frame);
+  Step on_sync(const protocol::Frame& frame);
+  Step on_flush(const protocol::Frame& frame);
+  Step pend(const protocol::Frame& frame);
+  Step decide_by_bind(const protocol::Frame& frame);
+  Step decide_by_default();
+  bool transaction_control(const routing::StatementFacts& facts) const;
+  bool pipelines_freely() const;
+  Flight* find_flight(std::uint32_t tag);
+  void confirm_flights();
+  Step relay_pending();
+  Step relay_extended(const protocol::Frame& frame);
+  Step relay_parse(const protocol::Frame& frame);
+  Step relay_bind(const protocol::Frame& frame);
+  Step relay_describe(const protocol::Frame& frame);
+  Step relay_close(const protocol::Frame& frame);
+  Step check_bind(const protocol::Frame& frame);
+  std::optional<protocol::SqlError> define_statement(const protocol::Parse& parse, std::uint32_t tag);
+  const protocol::StatementHash& statement_hash(Statement& statement);
+  bool ensure_on_server(Statement& statement);
+  void append_parse(Statement& statement, std::string_view name, std::string& out);
+  protocol::Result<routing::Route> route_bind(const protocol::Bind& bind, Statement& statement);
+  void fail_group(const protocol::SqlError& error);
+  void drop_pending();
+
+  // ---- session_relay.cpp: what the relayed server says
+  bool on_message(Link& link, const protocol::Frame& frame, const protocol::ReplyTracker::Reply& reply) override;
+  void relay_bytes(Link& link, std::string_view bytes) override;
+  void on_burst_end(Link& link) override;
+  void on_skipped(Link& link, const protocol::ReplyTracker::Skipped& skipped) override;
+  void on_server_writable(Link& link) override;
+  void on_link_closed(Link& link, const protocol::SqlError& error) override;
+  bool on_extended_reply(Link& link, const protocol::Frame& frame, const protocol::ReplyTracker::Reply& reply);
+  void on_relay_error(const protocol::Frame& frame);
+  void watch_tag(Link& link, std::string_view tag);
+  bool map_description(Link& link, const protocol::Frame& frame);
+
+  // ---- virtual groups
+  void start_virtual_query(std::string_view sql, const std::shared_ptr<const routing::Analysis>& analysis);
+  Step start_virtual_group();
+  // The virtual group has ended: with its Sync (or Query) answered, or in the middle of an extended group.
+  void virtual_finished(bool ready, bool failed);
+  void accept_copy_data();
+  void hold_copy_data() { input_waits_ = true; }
+  void resume_copy_data();
+  std::string explain(const routing::Analysis& analysis);
+  void send_warning(const protocol::SqlError& warning);
+
+  WorkerContext& context_;
+  std::unique_ptr<net::Stream> stream_;
+  Identity identity_;
+  protocol::FrameReader frames_;
+  Mode mode_ = Mode::Open;
+  bool input_waits_ = false;         // the stream is paused because a handler said Later
+  bool ending_ = false;              // drain(): end at the next boundary
+  bool presenting_ = false;          // inside on_bytes: wake() need not resume
+  net::Timer timer_;                 // idle in transaction, query timeout, orphan bound
+  std::chrono::steady_clock::time_point since_ = std::chrono::steady_clock::now();
+
+  runtime::SnapshotPtr snapshot_;
+  std::shared_ptr<const routing::ClusterRouting> routing_;
+  pool::SettingsPtr settings_;       // the client's own, to be in force on its servers
+  pool::SettingsPtr told_;           // ParameterStatus as the client knows it
+  std::vector<std::string> custom_names_;   // custom settings this session has touched
+  std::vector<std::string> temp_tables_;
+  std::string hint_shard_, hint_key_, hint_role_;
+  struct SavedHints { std::string shard, key, role; };
+  std::optional<SavedHints> hints_before_local_;   // SET LOCAL pgweir.*: restored at the end of the transaction
+
+  protocol::TransactionStatus tx_ = protocol::TransactionStatus::Idle;  // as the client was told
+  std::string deferred_begin_;       // BEGIN that no server has seen yet
+  bool local_failed_ = false;        // the block failed by a refusal of ours; servers may not know
+  bool read_only_block_ = false;
+
+  std::vector<std::unique_ptr<Link>> links_;
+  Link* relay_ = nullptr;            // one of links_: the server that relayed requests go to
+  pool::Checkout checkout_;
+  std::vector<Wanted> wanted_;
+  unsigned preparing_ = 0;
+  unsigned settling_ = 0;
+  std::optional<protocol::SqlError> acquire_error_;
+  std::string pinned_;               // why links_ are kept between transactions; empty: not pinned
+  bool ddl_seen_ = false;
+  bool boundary_ = false;            // a Z came in this burst
+
+  Group group_;
+  StatementMap statements_;
+  std::uint32_t next_tag_ = 1;
+  std::deque<Flight> flights_;
+  std::uint64_t syncs_sent_ = 0, syncs_done_ = 0;
+  std::optional<protocol::SqlError> poison_;   // the error that stands for a poisoned Parse
+  std::unique_ptr<VirtualGroup> virtual_;
+  std::string out_;                  // scratch for messages being built
+  std::vector<routing::Parameter> parameters_;   // scratch
+};
+
+}  // namespace pgweir::session

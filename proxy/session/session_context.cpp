@@ -1,0 +1,65 @@
+// Session: what its decisions depend on.
+#include "proxy/session/session.h"
+
+namespace pgweir::session {
+
+using protocol::SqlError;
+
+void Session::refresh_routing() {
+  const auto& newest = context_.snapshot();
+  if (newest == snapshot_) return;
+  snapshot_ = newest;
+  if (auto cluster = snapshot_->cluster(identity_.database)) {
+    routing_ = std::move(cluster);
+  } else {
+    ending_ = true;  // a reload took the cluster away: what runs may finish
+  }
+}
+
+routing::RouteContext Session::route_context() const {
+  routing::RouteContext context;
+  if (const auto* path = settings_->find("search_path")) context.search_path = *path;
+  context.user = identity_.user;
+  if (const auto* role = settings_->find("role")) context.user = *role;
+  if (const auto* zone = told_->find("TimeZone")) context.literals.timezone = *zone;
+  if (const auto* style = told_->find("DateStyle")) context.literals.datestyle = *style;
+  if (const auto* strings = told_->find("standard_conforming_strings")) context.standard_conforming_strings = *strings == "on";
+  context.in_transaction = in_block() || !deferred_begin_.empty();
+  context.read_only_transaction = read_only_block_;
+  context.hint_shard = hint_shard_;
+  context.hint_sharding_key = hint_key_;
+  context.hint_role = hint_role_;
+  context.temp_tables = temp_tables_;
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  constexpr std::int64_t kPostgresEpoch = 946'684'800LL * 1'000'000;  // 2000-01-01 UTC in Unix microseconds
+  context.now_microseconds = std::chrono::duration_cast<std::chrono::microseconds>(now).count() - kPostgresEpoch;
+  return context;
+}
+
+std::shared_ptr<const routing::Analysis> Session::analyze(std::string_view sql) {
+  return context_.router.analyze(*routing_, sql, route_context());
+}
+
+config::Pool Session::pool_settings() const {
+  return config::effective_pool(*routing_->cluster, snapshot_->config->find_user(identity_.user));
+}
+
+void Session::note_route(const routing::Route* route, const SqlError* refusal) {
+  using Kind = routing::Route::Kind;
+  using metrics::RouteKind;
+  auto kind = RouteKind::Refused;
+  if (!refusal && route) {
+    switch (route->kind) {
+      case Kind::OneShard: kind = RouteKind::OneShard; break;
+      case Kind::Scatter: kind = RouteKind::Scatter; break;
+      case Kind::Broadcast: kind = RouteKind::Broadcast; break;
+      case Kind::Split: kind = RouteKind::Split; break;
+      case Kind::CopyIn: kind = RouteKind::CopyIn; break;
+      case Kind::CopyOut: kind = RouteKind::CopyOut; break;
+      case Kind::Local: kind = RouteKind::Local; break;
+    }
+  }
+  context_.cells.queries[static_cast<std::size_t>(kind)].add();
+}
+
+}  // namespace pgweir::session

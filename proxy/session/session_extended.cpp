@@ -1,0 +1,291 @@
+// Session: the extended protocol. A group (everything up to a Sync) waits until its server is known, then is relayed; or
+// it is kept whole and answered by a virtual group.
+#include <algorithm>
+
+#include "proxy/session/session.h"
+#include "proxy/session/virtual_group.h"
+
+namespace pgweir::session {
+
+using protocol::Disposition;
+using protocol::Frame;
+using protocol::Request;
+using protocol::SqlError;
+using routing::Route;
+using Push = protocol::ReplyTracker::Push;
+
+Session::Step Session::on_extended(const Frame& frame) {
+  if (!group_.open) {
+    if (relay_ && relay_->open() && !relay_->quiet() && !pipelines_freely()) return Step::Later;
+    if (!in_block() && links_.empty()) refresh_routing();
+    group_.open = true;
+  }
+  if (group_.relayed) return relay_extended(frame);
+  if (group_.is_virtual) return pend(frame);
+  const bool bound = participants() == 1 && !local_failed_;
+  if (pipelines_freely() || bound) {
+    if (bound) {
+      for (auto& link : links_)
+        if (link->open() && link->in_transaction) relay_ = link.get();
+    } else {
+      Route route;
+      route.shards = routing::ShardSet::single(routing::ShardId{0});
+      Step step = Step::Done;
+      if (auto error = acquire_one(route, step)) {
+        fail_group(*error);
+        return Step::Done;
+      }
+      if (step == Step::Later) return step;
+    }
+    group_.relayed = true;
+    return relay_extended(frame);
+  }
+  return pend(frame);
+}
+
+// Keeps a message until the group's server is known.
+Session::Step Session::pend(const Frame& frame) {
+  if (group_.pending.size() + frame.bytes.size() > snapshot_->config->listen.max_statement_size) {
+    fail_group({"54000", "the messages of one batch exceed listen.max_statement_size before their shard is known", {}, {}, {}, {}});
+    return Step::Done;
+  }
+  if (frame.type == 'P') {
+    auto parse = protocol::decode_parse(frame.body());
+    if (!parse) {
+      fail_group(parse.error());
+      return Step::Done;
+    }
+    const auto tag = next_tag_++;
+    if (auto error = define_statement(*parse, tag)) {
+      fail_group(*error);
+      return Step::Done;
+    }
+    group_.last_parsed = *statements_.find(parse->name);
+    group_.parsed.emplace_back(tag, group_.last_parsed);
+  } else if (frame.type == 'B' && !group_.is_virtual) {
+    return decide_by_bind(frame);
+  } else if (frame.type == 'D') {
+    auto describe = protocol::decode_describe(frame.body());
+    if (describe && describe->kind == 'S')
+      if (auto* found = statements_.find(describe->name)) group_.last_parsed = *found;
+  }
+  group_.pending.append(frame.bytes);
+  return Step::Done;
+}
+
+Session::Step Session::decide_by_bind(const Frame& frame) {
+  auto bind = protocol::decode_bind(frame.body());
+  if (!bind) {
+    fail_group(bind.error());
+    return Step::Done;
+  }
+  auto* found = statements_.find(bind->statement);
+  if (!found) {
+    fail_group(protocol::undefined_statement(bind->statement));
+    return Step::Done;
+  }
+  Statement& statement = **found;
+  group_.last_parsed = *found;
+  const auto& facts = statement.analysis->statements;
+  if (facts.size() == 1 && (transaction_control(facts.front()) || local_failed_)) {
+    group_.pending.append(frame.bytes);  // goes wherever the rest of the group goes
+    if (local_failed_) group_.is_virtual = true;
+    return Step::Done;
+  }
+  Route route;
+  if (facts.size() != 1) {  // empty, or several statements: the server says what is to be said
+    route.shards = routing::ShardSet::all(routing_->cluster->shards.size());
+    route.any_shard = true;
+  } else {
+    auto routed = route_bind(*bind, statement);
+    note_route(routed ? &*routed : nullptr, routed ? nullptr : &routed.error());
+    if (!routed) {
+      fail_group(routed.error());
+      return Step::Done;
+    }
+    route = std::move(*routed);
+  }
+  if (route.kind != Route::Kind::OneShard || !route.pushed_sql.empty()) {
+    group_.is_virtual = true;
+    group_.pending.append(frame.bytes);
+    return Step::Done;
+  }
+  Step step = Step::Done;
+  if (auto error = acquire_one(route, step)) {
+    fail_group(*error);
+    return Step::Done;
+  }
+  if (step == Step::Later) return step;
+  relay_pending();
+  return group_.failed ? Step::Done : relay_extended(frame);
+}
+
+// No Bind has decided: a statement is only parsed or described. Any server that can run it will do.
+Session::Step Session::decide_by_default() {
+  Route route;
+  if (group_.last_parsed && group_.last_parsed->analysis->statements.size() == 1 &&
+      !transaction_control(group_.last_parsed->analysis->statements.front())) {
+    auto context = route_context();
+    context.parameters_known = false;
+    auto routed = context_.router.route(*routing_, *group_.last_parsed->analysis, 0, {}, context);
+    if (!routed) {
+      fail_group(routed.error());
+      return Step::Done;
+    }
+    if (!routed->shards.empty()) route.shards = routing::ShardSet::single(routed->shards.front());
+  }
+  if (route.shards.empty()) {
+    route.shards = routing::ShardSet::all(routing_->cluster->shards.size());
+    route.any_shard = true;
+  }
+  Step step = Step::Done;
+  if (auto error = acquire_one(route, step)) {
+    fail_group(*error);
+    return Step::Done;
+  }
+  if (step == Step::Done) relay_pending();
+  return step;
+}
+
+Session::Step Session::relay_pending() {
+  if (!relay_) {
+    fail_group({"08006", "the server connection was lost", {}, {}, {}, {}});
+    return Step::Done;
+  }
+  group_.relayed = true;
+  const std::string pending = std::move(group_.pending);
+  group_.pending.clear();
+  std::string_view rest = pending;
+  protocol::FrameReader reader(protocol::frontend_limits(0x3fffffff));
+  while (!rest.empty() && !group_.failed) {
+    const Frame frame = reader.next(rest);
+    if (frame.kind != Frame::Kind::Message) break;
+    relay_extended(frame);
+  }
+  return Step::Done;
+}
+
+std::optional<SqlError> Session::define_statement(const protocol::Parse& parse, std::uint32_t tag) {
+  auto statement = std::make_shared<Statement>();
+  statement->sql = std::string(parse.query);
+  for (std::size_t i = 0; i < parse.parameter_types.size(); ++i) statement->types.push_back(parse.parameter_types[i]);
+  statement->analysis = analyze(statement->sql);
+  context_.cells.statements_prepared.add();
+  const std::size_t weight = sizeof(Statement) + statement->sql.size() + statement->types.size() * 4;
+  return statements_.put(parse.name, std::move(statement), weight, tag);
+}
+
+protocol::Result<Route> Session::route_bind(const protocol::Bind& bind, Statement& statement) {
+  parameters_.clear();
+  std::size_t i = 0;
+  const auto& known = statement.described ? statement.described->parameter_types : statement.known_types;
+  for (const auto value : bind.parameters) {
+    routing::Parameter parameter;
+    if (i < statement.types.size()) parameter.type = statement.types[i];
+    if (parameter.type == 0 && i < known.size()) parameter.type = known[i];
+    parameter.binary = bind.parameter_formats.of(i) == 1;
+    parameter.null = !value;
+    if (value) parameter.value = *value;
+    parameters_.push_back(parameter);
+    ++i;
+  }
+  return context_.router.route(*routing_, *statement.analysis, 0, parameters_, route_context());
+}
+
+Session::Step Session::on_sync(const Frame& frame) {
+  if (virtual_) return Step::Done;  // COPY FROM STDIN of several shards: ignored, as in PostgreSQL
+  if (group_.relayed) {
+    if (relay_ && relay_->open()) {
+      const auto push = relay_->tracker().push(Request::Sync, Disposition::Forward);
+      if (push == Push::Full) return Step::Later;
+      if (push == Push::Queued) {
+        relay_->send(frame.bytes);
+        ++syncs_sent_;
+      }
+      if (push == Push::Ignored) return Step::Done;
+    } else {
+      send_ready();
+    }
+    group_ = Group{};
+    return Step::Done;
+  }
+  if (group_.failed) {
+    group_ = Group{};
+    send_ready();
+    if (!in_block() && !links_.empty()) finish_transaction();
+    return Step::Done;
+  }
+  if (group_.pending.empty()) {
+    if (relay_ && relay_->open() && !relay_->quiet()) return Step::Later;
+    group_ = Group{};
+    send_ready();
+    return Step::Done;
+  }
+  const bool executes = group_.pending.find('E') != std::string::npos && [&] {
+    std::string_view rest = group_.pending;
+    protocol::FrameReader reader(protocol::frontend_limits(0x3fffffff));
+    while (!rest.empty()) {
+      const Frame f = reader.next(rest);
+      if (f.kind != Frame::Kind::Message) break;
+      if (f.type == 'E') return true;
+    }
+    return false;
+  }();
+  if (group_.is_virtual || executes) {
+    group_.pending.append(frame.bytes);
+    return start_virtual_group();
+  }
+  if (decide_by_default() == Step::Later) return Step::Later;
+  return on_sync(frame);
+}
+
+Session::Step Session::on_flush(const Frame& frame) {
+  if (group_.failed) return Step::Done;
+  if (group_.relayed) {
+    if (relay_ && relay_->open() && relay_->tracker().push_flush() == Push::Queued) relay_->send(frame.bytes);
+    return Step::Done;
+  }
+  if (group_.pending.empty()) return Step::Done;
+  if (group_.is_virtual) return start_virtual_group();
+  if (decide_by_default() == Step::Later) return Step::Later;
+  return on_flush(frame);
+}
+
+// An error of our own inside a group. Where a server has part of the group, its transaction is made to fail there, and
+// the error goes out in its place among the replies.
+void Session::fail_group(const SqlError& error) {
+  group_.failed = true;
+  if (group_.relayed && relay_ && relay_->open()) {
+    poison_ = error;
+    out_.clear();
+    protocol::encode_parse("", "pgweir refuses", {}, out_);
+    if (relay_->tracker().push(Request::Parse, Disposition::Swallow, Link::kPoison) == Push::Queued) relay_->send(out_);
+    return;
+  }
+  drop_pending();
+  send_error(error);
+  if (in_block()) local_failed_ = true;
+}
+
+void Session::drop_pending() {
+  group_.pending.clear();
+  for (const auto& [tag, statement] : group_.parsed) statements_.undo(tag);
+  group_.parsed.clear();
+}
+
+Session::Step Session::start_virtual_group() {
+  virtual_ = std::make_unique<VirtualGroup>(*this, std::move(group_.pending), std::move(group_.parsed));
+  group_.pending.clear();
+  group_.parsed.clear();
+  mode_ = Mode::Virtual;
+  virtual_->start();
+  return Step::Done;
+}
+
+void Session::start_virtual_query(std::string_view sql, const std::shared_ptr<const routing::Analysis>& analysis) {
+  virtual_ = std::make_unique<VirtualGroup>(*this, sql, analysis);
+  mode_ = Mode::Virtual;
+  virtual_->start();
+}
+
+}  // namespace pgweir::session

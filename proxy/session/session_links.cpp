@@ -1,0 +1,288 @@
+// Session: getting server connections, making them the client's (settings), and giving them back clean.
+#include <algorithm>
+
+#include "proxy/session/cancel.h"
+#include "proxy/session/session.h"
+#include "proxy/session/virtual_group.h"
+
+namespace pgweir::session {
+
+using protocol::SqlError;
+using protocol::TransactionStatus;
+
+namespace {
+
+// Settings that differ between a primary and its replicas or exist for the proxy's own doing: not the client's business.
+bool told_to_clients(std::string_view name) { return name != "in_hot_standby" && name != "default_transaction_read_only"; }
+
+bool has_custom_setting_beyond(const pool::Settings& have, const pool::Settings& want) {
+  return std::any_of(have.values().begin(), have.values().end(), [&](const auto& entry) {
+    return entry.first.find('.') != std::string::npos && !want.find(entry.first);
+  });
+}
+
+}  // namespace
+
+Link* Session::find_link(routing::ShardId shard, routing::Role role) {
+  for (auto& link : links_)
+    if (link->open() && link->shard() == shard && link->role() == role) return link.get();
+  return nullptr;
+}
+
+// Whether the link is part of what must end together: an open block or an unfinished batch.
+bool Session::participates(const Link& link) const { return link.in_transaction || (&link == relay_ && group_.relayed); }
+
+std::optional<SqlError> Session::acquire(const std::vector<Wanted>& wanted, Step& step) {
+  if (acquire_error_) {
+    auto error = std::move(acquire_error_);
+    acquire_error_.reset();
+    return error;
+  }
+  // A connection that turns out to be unusable for this client is closed in prepare(): the next one is tried, at most as
+  // often as a pool can hold idle ones.
+  for (unsigned attempt = 0; attempt <= pool_settings().size + 1; ++attempt) {
+    step = Step::Done;
+    wanted_.clear();
+    for (const auto& w : wanted)
+      if (!find_link(w.shard, w.role)) wanted_.push_back(w);
+    if (wanted_.empty()) return std::nullopt;
+    if (auto refusal = refuse_widening()) return refusal;
+    const Mode before = mode_;
+    mode_ = Mode::Checkout;
+    auto leases = checkout_.start(context_.worker, wanted_pools(), pool_settings().checkout_timeout);
+    if (leases.empty()) {
+      step = Step::Later;
+      return std::nullopt;
+    }
+    context_.cells.count_wait(std::chrono::microseconds(0));
+    mode_ = before;
+    add_links(std::move(leases));
+    if (preparing_ == 0) continue;
+    mode_ = Mode::Prepare;
+    step = Step::Later;
+    return std::nullopt;
+  }
+  return SqlError{"53300", "no usable server connection was found", {}, {}, {}, {}};
+}
+
+std::optional<SqlError> Session::refuse_widening() const {
+  const bool bound = std::any_of(links_.begin(), links_.end(), [&](const auto& l) { return l->open() && participates(*l); });
+  if (!bound) return std::nullopt;
+  const auto& shards = routing_->cluster->shards;
+  return routing::refuse("cross_shard_transaction",
+                         "this transaction runs on another shard than \"" + shards[wanted_.front().shard.value].name + "\"",
+                         "Run the statement in a transaction of its own, or begin the transaction with a statement on all shards it needs.");
+}
+
+std::vector<pool::Pool*> Session::wanted_pools() {
+  std::vector<pool::Pool*> pools;
+  for (const auto& w : wanted_) {
+    pool::EndpointId endpoint{w.shard, -1};
+    if (w.role == routing::Role::Replica && context_.runtime.control)
+      endpoint.replica = static_cast<std::int16_t>(context_.runtime.control->choose_replica(identity_.database, w.shard));
+    pools.push_back(&context_.runtime.pool_for(*snapshot_, *routing_->cluster, endpoint, identity_.user));
+  }
+  return pools;
+}
+
+std::optional<SqlError> Session::acquire_one(const routing::Route& route, Step& step) {
+  step = Step::Done;
+  routing::ShardId shard = route.shards.front();
+  if (route.any_shard && route.shards.size() > 1) {
+    auto held = std::find_if(links_.begin(), links_.end(), [&](const auto& l) {
+      return l->open() && l->role() == route.role && route.shards.contains(l->shard());
+    });
+    if (held != links_.end()) {
+      shard = (*held)->shard();
+    } else {
+      auto at = route.shards.begin();
+      std::advance(at, static_cast<std::ptrdiff_t>(identity_.id % route.shards.size()));
+      shard = *at;
+    }
+  }
+  auto role = route.role;
+  // Inside a block every statement stays where the block began.
+  for (auto& link : links_)
+    if (link->open() && link->shard() == shard && participates(*link)) role = link->role();
+  auto error = acquire({{shard, role}}, step);
+  if (!error && step == Step::Done) relay_ = find_link(shard, role);
+  return error;
+}
+
+void Session::on_checkout(std::vector<pool::Lease> leases) {
+  context_.cells.count_wait(checkout_.waited());
+  add_links(std::move(leases));
+  if (preparing_ != 0) {
+    mode_ = Mode::Prepare;
+    return;
+  }
+  if (virtual_) {
+    mode_ = Mode::Virtual;
+    return virtual_->on_links_ready();
+  }
+  wake();
+}
+
+void Session::on_checkout_failed(const SqlError& error) {
+  acquire_error_ = error;
+  if (virtual_) {
+    mode_ = Mode::Virtual;
+    return virtual_->on_links_ready();
+  }
+  wake();
+}
+
+void Session::add_links(std::vector<pool::Lease> leases) {
+  for (std::size_t i = 0; i < leases.size(); ++i) {
+    links_.push_back(std::make_unique<Link>(std::move(leases[i]), wanted_[i].shard, wanted_[i].role, *this));
+    prepare(*links_.back());
+  }
+}
+
+// The client's settings on this server. Equal maps are one object, so the usual case is one comparison.
+void Session::prepare(Link& link) {
+  auto& server = link.server();
+  if (server.settings == settings_) return tell_parameters(link);
+  if (has_custom_setting_beyond(*server.settings, *settings_)) {
+    // A custom setting cannot be taken back: RESET leaves '' where a fresh session has nothing. The server is closed and
+    // a new one is made in its place.
+    link.discard();
+    return;
+  }
+  const std::string sql = pool::settings_difference_sql(*server.settings, *settings_);
+  if (sql.empty()) return tell_parameters(link);
+  ++preparing_;
+  context_.cells.injected_commands.add();
+  link.inject(sql, [this](Link& prepared_link, Injected& result) { prepared(prepared_link, result); });
+}
+
+void Session::prepared(Link& link, Injected& result) {
+  --preparing_;
+  if (result.error) {
+    acquire_error_ = *result.error;
+    link.discard();
+  } else {
+    link.server().settings = settings_;
+    tell_parameters(link);
+  }
+  if (preparing_ != 0) return;
+  if (mode_ == Mode::Orphan) return orphan_step();
+  if (virtual_) {
+    mode_ = Mode::Virtual;
+    return virtual_->on_links_ready();
+  }
+  wake();
+}
+
+void Session::tell_parameters(Link& link) {
+  const auto& actual = link.server().parameters();
+  if (actual == told_ || client_gone()) return;
+  pool::Settings::Map known = told_->values();
+  std::string messages;
+  for (const auto& [name, value] : actual->values()) {
+    if (!told_to_clients(name)) continue;
+    auto& old = known[name];
+    if (old == value) continue;
+    old = value;
+    protocol::encode_parameter_status(name, value, messages);
+  }
+  if (messages.empty()) return;
+  told_ = pool::Settings::intern(std::move(known));
+  to_client(messages);
+}
+
+void Session::inject_begin(Link& link) {
+  if (deferred_begin_.empty() || link.in_transaction) return;
+  link.in_transaction = true;
+  context_.cells.injected_commands.add();
+  link.inject(deferred_begin_, [this](Link& begun, Injected& result) {
+    if (!result.error) return;
+    // The parser took it, so only the server's version can refuse it.
+    send_error(*result.error);
+    begun.discard();
+  });
+}
+
+void Session::drop_link(Link* link) {
+  if (relay_ == link) relay_ = nullptr;
+  auto at = std::find_if(links_.begin(), links_.end(), [&](const auto& l) { return l.get() == link; });
+  if (at == links_.end()) return;
+  context_.worker.dispose(std::move(*at));
+  links_.erase(at);
+}
+
+// A transaction has ended on all links: what is suspect is looked at, then everything is given back.
+void Session::finish_transaction() {
+  if (mode_ == Mode::Closed) return;
+  context_.cells.transactions.add();
+  timer_.cancel();
+  for (auto& link : links_) {
+    link->in_transaction = link->wrote = false;
+  }
+  read_only_block_ = false;
+  deferred_begin_.clear();
+  local_failed_ = false;
+  if (hints_before_local_) {
+    hint_shard_ = hints_before_local_->shard;
+    hint_key_ = hints_before_local_->key;
+    hint_role_ = hints_before_local_->role;
+    hints_before_local_.reset();
+  }
+  settling_ = 0;
+  for (auto& link : links_)
+    if (link->open() && link->suspect) ++settling_;
+  if (ddl_seen_ && context_.runtime.control) {
+    ++settling_;
+    ddl_seen_ = false;
+    context_.runtime.control->refresh_catalog(identity_.database, context_.worker, [&context = context_, id = identity_.id] {
+      if (auto found = context.sessions.find(id); found != context.sessions.end()) {
+        --found->second->settling_;
+        found->second->settled();
+      }
+    });
+  }
+  if (settling_ == 0) return settled();
+  if (mode_ != Mode::Orphan) mode_ = Mode::Settle;
+  for (auto& link : links_)
+    if (link->open() && link->suspect) {
+      link->suspect = false;
+      census(*link);
+    }
+}
+
+void Session::settled() {
+  if (settling_ != 0 || mode_ == Mode::Closed) return;
+  const auto mode = pool_settings().mode;
+  if (pinned_.empty() && mode != config::PoolMode::Session) release_links();
+  if (mode_ == Mode::Orphan) return orphan_step();
+  refresh_routing();
+  if (ending_) return fatal({"57P01", "terminating connection due to administrator command", {}, {}, {}, {}});
+  if (mode_ == Mode::Settle || input_waits_) wake();
+}
+
+void Session::release_links() {
+  relay_ = nullptr;
+  for (auto& link : links_) {
+    if (!link->open()) {
+      context_.worker.dispose(std::move(link));
+      continue;
+    }
+    if (!link->idle()) {
+      link->discard();
+    } else if (link->server().cancels->in_flight != 0) {
+      // A cancel that is under way must not reach the next client's query.
+      auto kept = std::make_shared<std::unique_ptr<Link>>(std::move(link));
+      when_cancels_ended((*kept)->server(), [kept, &worker = context_.worker] {
+        (*kept)->give_back();
+        worker.dispose(std::move(*kept));
+      });
+      continue;
+    } else {
+      link->give_back();
+    }
+    context_.worker.dispose(std::move(link));
+  }
+  links_.clear();
+}
+
+}  // namespace pgweir::session

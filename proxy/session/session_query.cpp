@@ -1,0 +1,292 @@
+// Session: the simple protocol, and transaction control that the proxy answers itself.
+#include <algorithm>
+
+#include "proxy/session/session.h"
+#include "proxy/session/virtual_group.h"
+
+namespace pgweir::session {
+
+using protocol::Disposition;
+using protocol::Frame;
+using protocol::Request;
+using protocol::SqlError;
+using protocol::TransactionStatus;
+using routing::Route;
+using routing::StatementKind;
+using Push = protocol::ReplyTracker::Push;
+
+namespace {
+
+bool contains_ignoring_case(std::string_view text, std::string_view word) {
+  return std::search(text.begin(), text.end(), word.begin(), word.end(), [](char a, char b) {
+           return (a >= 'A' && a <= 'Z' ? static_cast<char>(a + 32) : a) == b;
+         }) != text.end();
+}
+
+}  // namespace
+
+// Requests may follow each other without waiting only where all of them go to one server whatever they say.
+bool Session::pipelines_freely() const {
+  return routing_->plain && routing_->cluster->shards.front().replicas.empty();
+}
+
+bool Session::transaction_control(const routing::StatementFacts& facts) const {
+  switch (facts.kind) {
+    case StatementKind::Begin:
+    case StatementKind::Commit:
+    case StatementKind::Rollback:
+    case StatementKind::Savepoint:
+    case StatementKind::Release:
+    case StatementKind::RollbackTo: return true;
+    default: return false;
+  }
+}
+
+std::size_t Session::participants() const {
+  return static_cast<std::size_t>(std::count_if(links_.begin(), links_.end(), [](const auto& l) { return l->open() && l->in_transaction; }));
+}
+
+Session::Step Session::on_query(const Frame& frame) {
+  auto query = protocol::decode_query(frame.body());
+  if (!query) return refuse_query(query.error());
+  if (group_.open && !group_.relayed && !group_.pending.empty()) {
+    if (decide_by_default() == Step::Later) return Step::Later;
+  }
+  if (relay_ && relay_->open() && !relay_->quiet() && !pipelines_freely()) return Step::Later;
+  if (!in_block() && links_.empty()) refresh_routing();
+  const auto analysis = analyze(query->text);
+  if (analysis->statements.empty()) {
+    if (relay_ && relay_->open() && !relay_->quiet()) return Step::Later;
+    std::string empty;
+    protocol::encode_empty_query_response(empty);
+    to_client(empty);
+    send_ready();
+    return Step::Done;
+  }
+  return analysis->statements.size() == 1 ? on_single(frame, analysis) : on_multi(frame, analysis);
+}
+
+Session::Step Session::on_single(const Frame& frame, const std::shared_ptr<const routing::Analysis>& analysis) {
+  const auto& facts = analysis->statements.front();
+  const bool ours = transaction_control(facts) || facts.kind == StatementKind::Deallocate || facts.kind == StatementKind::Discard || local_failed_;
+  if (ours && relay_ && relay_->open() && !relay_->quiet() && !pipelines_freely()) return Step::Later;
+  if (auto local = ours ? control_locally(facts, analysis->text) : std::nullopt) {
+    if (relay_ && relay_->open() && !relay_->quiet()) return Step::Later;
+    if (local->error) return refuse_query(*local->error);
+    std::string reply;
+    if (local->warning) protocol::encode_notice(*local->warning, protocol::Severity::Warning, reply);
+    protocol::encode_command_complete(local->tag, reply);
+    to_client(reply);
+    send_ready();
+    return Step::Done;
+  }
+  if (transaction_control(facts) && participants() > 1) {
+    start_virtual_query(analysis->text, analysis);
+    return Step::Done;
+  }
+  auto route = context_.router.route(*routing_, *analysis, 0, {}, route_context());
+  if (!route) {
+    note_route(nullptr, &route.error());
+    return refuse_query(route.error());
+  }
+  if (route->kind == Route::Kind::OneShard) return relay_query(frame, *analysis, *route);
+  start_virtual_query(analysis->text, analysis);
+  return Step::Done;
+}
+
+// Several statements in one Query are one implicit transaction: all on one shard, or refused before anything runs.
+Session::Step Session::on_multi(const Frame& frame, const std::shared_ptr<const routing::Analysis>& analysis) {
+  if (local_failed_)
+    return refuse_query({"25P02", "current transaction is aborted, commands ignored until end of transaction block", {}, {}, {}, {}});
+  auto candidates = routing::ShardSet::all(routing_->cluster->shards.size());
+  Route whole;
+  whole.role = routing::Role::Replica;
+  std::string text;
+  std::size_t copied = 0;
+  for (std::size_t i = 0; i < analysis->statements.size(); ++i) {
+    const auto& facts = analysis->statements[i];
+    if (transaction_control(facts)) {
+      whole.role = routing::Role::Primary;
+      continue;
+    }
+    auto route = context_.router.route(*routing_, *analysis, i, {}, route_context());
+    if (!route) {
+      note_route(nullptr, &route.error());
+      return refuse_query(route.error());
+    }
+    if (route->kind != Route::Kind::OneShard)
+      return refuse_query(routing::refuse("multi_statement", "a query string with several statements can only run on one shard",
+                                          "Send the statements one by one."));
+    candidates = candidates & (route->any_shard ? route->shards : routing::ShardSet::single(route->shards.front()));
+    if (route->role == routing::Role::Primary) whole.role = routing::Role::Primary;
+    whole.write = whole.write || route->write;
+    whole.ddl = whole.ddl || route->ddl;
+    if (!route->pushed_sql.empty()) {
+      text.append(analysis->text, copied, facts.begin - copied);
+      text += route->pushed_sql;
+      copied = facts.end;
+    }
+  }
+  if (candidates.empty())
+    return refuse_query(routing::refuse("multi_statement", "the statements of one query string lead to different shards",
+                                        "Send the statements one by one, or in separate transactions."));
+  whole.kind = Route::Kind::OneShard;
+  whole.shards = candidates;
+  whole.any_shard = candidates.size() > 1;
+  if (copied != 0) whole.pushed_sql = text + analysis->text.substr(copied);
+  return relay_query(frame, *analysis, whole);
+}
+
+Session::Step Session::relay_query(const Frame& frame, const routing::Analysis& analysis, const Route& route) {
+  Step step = Step::Done;
+  if (auto error = acquire_one(route, step)) return refuse_query(*error);
+  if (step == Step::Later) return step;
+  if (!relay_) return refuse_query({"08006", "the server connection was lost", {}, {}, {}, {}});
+  if (relay_->tracker().outstanding() >= 8192) return Step::Later;
+  note_route(&route, nullptr);
+  forward_query(frame, analysis, route);
+  return Step::Done;
+}
+
+void Session::forward_query(const Frame& frame, const routing::Analysis& analysis, const Route& route) {
+  Link& link = *relay_;
+  for (const auto& facts : analysis.statements) note_statement(link, facts, nullptr);
+  inject_begin(link);
+  if (route.ddl) ddl_seen_ = true;
+  link.tracker().push(Request::Query, Disposition::Forward);
+  if (route.pushed_sql.empty()) {
+    link.send(frame.bytes);
+  } else {
+    out_.clear();
+    protocol::encode_query(route.pushed_sql, out_);
+    link.send(out_);
+  }
+  ++syncs_sent_;
+  if (const auto timeout = pool_settings().query_timeout; timeout.count() > 0) timer_.arm(context_.worker, timeout);
+}
+
+void Session::note_statement(Link& link, const routing::StatementFacts& facts, const Route* route) {
+  if (facts.may_change_session) link.suspect = true;
+  if (facts.kind == StatementKind::Unparsable) link.suspect = true;
+  if (!facts.read_only) link.wrote = true;
+  if (facts.creates_temp) temp_tables_.push_back(facts.name);
+  if (route && route->ddl) ddl_seen_ = true;
+  if (facts.name.find('.') != std::string::npos && custom_names_.size() < 1000 &&
+      std::find(custom_names_.begin(), custom_names_.end(), facts.name) == custom_names_.end() &&
+      (facts.kind == StatementKind::Set || facts.kind == StatementKind::SetLocal || facts.kind == StatementKind::Select))
+    custom_names_.push_back(facts.name);
+  if (facts.uses_sequence_state && !link.sequences_clean) {
+    // Another client may have moved sequences on this server: its values must not be seen. The worst outcome is 55000.
+    link.sequences_clean = true;
+    if (!link.in_transaction || !link.wrote) link.inject("DISCARD SEQUENCES", {});
+  }
+}
+
+Session::Step Session::refuse_query(const SqlError& error) {
+  if (relay_ && relay_->open() && !relay_->quiet()) return Step::Later;
+  send_error(error);
+  if (in_block()) local_failed_ = true;
+  send_ready();
+  if (!in_block() && !links_.empty()) finish_transaction();
+  return Step::Done;
+}
+
+// The block failed by an error of ours: only its end is taken.
+std::optional<Session::LocalReply> Session::control_failed(const routing::StatementFacts& facts) {
+  if (facts.kind == StatementKind::RollbackTo && participants() > 0) {
+    local_failed_ = false;  // the server knows the savepoint, or complains
+    return std::nullopt;
+  }
+  if (facts.kind != StatementKind::Commit && facts.kind != StatementKind::Rollback)
+    return LocalReply{{}, SqlError{"25P02", "current transaction is aborted, commands ignored until end of transaction block", {}, {}, {}, {}}, {}};
+  if (participants() > 0) return std::nullopt;  // a virtual group rolls the servers back
+  return end_local_block(facts, true);
+}
+
+Session::LocalReply Session::end_local_block(const routing::StatementFacts& facts, bool failed) {
+  const bool commit = facts.kind == StatementKind::Commit && !failed;
+  const std::string begin = deferred_begin_;
+  tx_ = TransactionStatus::Idle;
+  finish_transaction();
+  if (facts.chain) {
+    deferred_begin_ = begin;
+    tx_ = TransactionStatus::InTransaction;
+  }
+  return LocalReply{commit ? "COMMIT" : "ROLLBACK", {}, {}};
+}
+
+// Statements that the client prepared by protocol have other names on the servers: SQL must not look for them there.
+std::optional<Session::LocalReply> Session::deallocate_locally(const routing::StatementFacts& facts) {
+  if (facts.kind == StatementKind::Discard && facts.name.empty()) {
+    statements_.erase_all(0);
+    statements_.confirm(0);
+    return std::nullopt;
+  }
+  if (facts.kind != StatementKind::Deallocate) return std::nullopt;
+  if (facts.name.empty()) {
+    statements_.erase_all(0);
+    statements_.confirm(0);
+    if (pinned_ == "sql_prepare" || in_block()) return std::nullopt;
+    return LocalReply{"DEALLOCATE ALL", {}, {}};
+  }
+  if (!statements_.erase(facts.name, 0)) return std::nullopt;
+  statements_.confirm(0);
+  return LocalReply{"DEALLOCATE", {}, {}};
+}
+
+std::optional<Session::LocalReply> Session::control_locally(const routing::StatementFacts& facts, std::string_view text) {
+  if (local_failed_) {
+    auto reply = control_failed(facts);
+    if (reply || !local_failed_) return reply;
+    return std::nullopt;
+  }
+  if (auto reply = deallocate_locally(facts)) return reply;
+  const bool begin = facts.kind == StatementKind::Begin;
+  if (begin && pool_settings().mode == config::PoolMode::Statement)
+    return LocalReply{{}, SqlError{"0A000", "transaction blocks are not allowed in statement pooling mode", {}, "Set pool.mode to \"transaction\".", {}, {}}, {}};
+  if (routing_->plain && pipelines_freely()) return std::nullopt;
+  if (begin && participants() == 0 && facts.plain_begin) {
+    if (in_block()) return LocalReply{"BEGIN", {}, SqlError{"25001", "there is already a transaction in progress", {}, {}, {}, {}}};
+    deferred_begin_ = std::string(text.substr(facts.begin, facts.end - facts.begin));
+    read_only_block_ = facts.begin_read_only;
+    tx_ = TransactionStatus::InTransaction;
+    const bool start = contains_ignoring_case(std::string_view(deferred_begin_).substr(0, 5), "start");
+    return LocalReply{start ? "START TRANSACTION" : "BEGIN", {}, {}};
+  }
+  if ((facts.kind == StatementKind::Commit || facts.kind == StatementKind::Rollback) && participants() == 0) {
+    if (in_block()) return end_local_block(facts, false);
+    const bool commit = facts.kind == StatementKind::Commit;
+    return LocalReply{commit ? "COMMIT" : "ROLLBACK", {}, SqlError{"25P01", "there is no transaction in progress", {}, {}, {}, {}}};
+  }
+  return std::nullopt;
+}
+
+Session::Step Session::on_function_call(const Frame& frame) {
+  if (relay_ && relay_->open() && !relay_->quiet()) return Step::Later;
+  Route route;
+  for (std::size_t i = 0; i < routing_->cluster->shards.size(); ++i)
+    if (routing_->cluster->shards[i].name == routing_->cluster->home) route.shards.add(routing::ShardId{static_cast<std::uint16_t>(i)});
+  Step step = Step::Done;
+  if (auto error = acquire_one(route, step)) return refuse_query(*error);
+  if (step == Step::Later) return step;
+  inject_begin(*relay_);
+  relay_->wrote = true;
+  relay_->tracker().push(Request::FunctionCall, Disposition::Forward);
+  relay_->send(frame.bytes);
+  return Step::Done;
+}
+
+Session::Step Session::on_copy_message(const Frame& frame) {
+  if (virtual_) {
+    virtual_->on_copy_message(frame);
+    return Step::Done;
+  }
+  // CopyData behind a failed COPY means nothing, as in PostgreSQL.
+  if (!relay_ || !relay_->open() || (relay_->quiet() && !relay_->tracker().in_copy_in())) return Step::Done;
+  relay_->send(frame.bytes);
+  if (frame.type != 'd' && frame.last) relay_->tracker().push_copy_end();
+  if (relay_->server().stream().above_high_water()) input_waits_ = true;  // on_server_writable() wakes us
+  return Step::Done;
+}
+
+}  // namespace pgweir::session

@@ -1,0 +1,161 @@
+// Session: what the relayed server says, on its way to the client.
+#include "proxy/session/session.h"
+#include "proxy/session/virtual_group.h"
+
+namespace pgweir::session {
+
+using protocol::Frame;
+using protocol::Request;
+using protocol::SqlError;
+using protocol::TransactionStatus;
+using protocol::ReplyTracker;
+
+bool Session::on_message(Link& link, const Frame& frame, const ReplyTracker::Reply& reply) {
+  if (reply.action == ReplyTracker::Reply::Action::Swallow) return on_extended_reply(link, frame, reply);
+  switch (frame.type) {
+    case 'D':
+    case 'd': return !client_gone();
+    case 'Z': {
+      if (frame.body().empty()) return false;
+      link.in_transaction = frame.body().front() != 'I';
+      if (!link.in_transaction) link.wrote = false;
+      tx_ = static_cast<TransactionStatus>(frame.body().front());
+      if (!deferred_begin_.empty() && !link.in_transaction) deferred_begin_.clear();
+      confirm_flights();
+      boundary_ = true;
+      if (local_failed_ && tx_ == TransactionStatus::InTransaction) {
+        send_ready();
+        return false;
+      }
+      if (tx_ == TransactionStatus::Idle) local_failed_ = false;
+      return !client_gone();
+    }
+    case 'E': on_relay_error(frame); return !client_gone();
+    case 'S': {
+      auto status = protocol::decode_parameter_status(frame.body());
+      if (!status || client_gone()) return false;
+      auto known = told_->values();
+      known[std::string(status->name)] = std::string(status->value);
+      told_ = pool::Settings::intern(std::move(known));
+      link.suspect = true;
+      return true;
+    }
+    case 'C': watch_tag(link, frame.body()); return !client_gone();
+    case '1':
+    case 't':
+    case 'T': return on_extended_reply(link, frame, reply);
+    default: return !client_gone();
+  }
+}
+
+// What analysis did not foresee (a function that sets, a rule that deallocates) shows in the command's tag.
+void Session::watch_tag(Link& link, std::string_view tag) {
+  static constexpr std::string_view kChanging[] = {"SET", "RESET", "DISCARD", "PREPARE", "LISTEN", "UNLISTEN", "LOAD", "DEALLOCATE"};
+  for (auto verb : kChanging)
+    if (tag.substr(0, verb.size()) == verb) link.suspect = true;
+  if (tag.substr(0, 11) == "DISCARD ALL" || tag.substr(0, 14) == "DEALLOCATE ALL") link.server().statements.clear();
+}
+
+// Parse, Describe and what was put in between. True: forward unchanged.
+bool Session::on_extended_reply(Link& link, const Frame& frame, const ReplyTracker::Reply& reply) {
+  const bool swallowed = reply.action == ReplyTracker::Reply::Action::Swallow;
+  if (reply.error) {
+    if (!swallowed) return !client_gone();
+    if (reply.tag == Link::kPoison) {
+      if (poison_) send_error(*poison_);
+      poison_.reset();
+      return false;
+    }
+    // A Parse of ours failed (a table is gone, say): the client's own request fails with it.
+    if (auto* flight = find_flight(reply.tag); flight && flight->kind == 'i') link.server().statements.erase(flight->hash);
+    on_relay_error(frame);
+    to_client(frame.bytes);
+    return false;
+  }
+  if (swallowed) return false;
+  if (frame.type == '1') return !client_gone();
+  auto* flight = reply.request == Request::DescribeStatement ? find_flight(reply.tag) : nullptr;
+  if (frame.type == 't' && flight && flight->statement) {
+    if (auto types = protocol::decode_parameter_description(frame.body())) {
+      flight->statement->known_types.clear();
+      for (std::size_t i = 0; i < types->size(); ++i) flight->statement->known_types.push_back((*types)[i]);
+    }
+  }
+  if (map_description(link, frame)) return false;
+  return !client_gone();
+}
+
+// Types and tables have other OIDs on each shard: the client sees those of the catalog shard. True when it was sent mapped.
+bool Session::map_description(Link& link, const Frame& frame) {
+  if (!routing_->catalog || client_gone()) return false;
+  const auto& maps = routing_->catalog->oid_maps;
+  if (link.shard().value >= maps.size() || maps[link.shard().value].identity) return false;
+  const auto& map = maps[link.shard().value];
+  auto canonical = [&map](protocol::Oid oid) { return map.canonical(oid); };
+  std::string mapped;
+  const auto error = frame.type == 'T' ? protocol::map_row_description(frame.body(), canonical, canonical, mapped)
+                                       : protocol::map_parameter_description(frame.body(), canonical, mapped);
+  if (error) return false;
+  // Order: what is gathered so far in this burst has been flushed only if we ask for it, so mapped frames end the run.
+  link.flush_before(mapped);
+  return true;
+}
+
+void Session::on_relay_error(const Frame& frame) {
+  if (auto fields = protocol::decode_error(frame.body())) context_.cells.count_error(fields->sqlstate);
+}
+
+void Session::relay_bytes(Link& link, std::string_view bytes) {
+  if (!stream_) return;
+  context_.cells.bytes_to_clients.add(bytes.size());
+  stream_->send(bytes);
+  if (stream_->above_high_water()) link.pause();
+}
+
+void Session::on_burst_end(Link& link) {
+  if (boundary_) {
+    boundary_ = false;
+    if (tx_ == TransactionStatus::Idle && link.open() && link.idle() && !group_.relayed) return finish_transaction();
+    if (in_block() && mode_ == Mode::Open) {
+      const auto bound = pool_settings().idle_in_transaction_timeout;
+      timer_.cancel();
+      if (bound.count() > 0 && link.open() && link.quiet()) timer_.arm(context_.worker, bound);
+    }
+  }
+  if (mode_ == Mode::Orphan) return orphan_step();
+  if (input_waits_ && mode_ == Mode::Open && link.open() && link.tracker().outstanding() < 4096 &&
+      (link.quiet() || pipelines_freely()))
+    wake();
+}
+
+void Session::on_skipped(Link& link, const ReplyTracker::Skipped& skipped) {
+  auto* flight = find_flight(skipped.tag);
+  if (!flight || skipped.tag == 0) return;
+  if (skipped.why == ReplyTracker::Skipped::Why::CopyIn) return;
+  if (flight->kind == 'P' || flight->kind == 'i') link.server().statements.erase(flight->hash);
+  if (flight->kind == 'P' || flight->kind == 's' || flight->kind == 'C') statements_.undo(flight->tag);
+}
+
+void Session::on_server_writable(Link&) {
+  if (input_waits_ && mode_ == Mode::Open) wake();
+}
+
+void Session::on_link_closed(Link& link, const SqlError& error) {
+  if (mode_ == Mode::Closed) return;
+  if (mode_ == Mode::Orphan) {
+    context_.worker.defer([&context = context_, id = identity_.id] {
+      if (auto found = context.sessions.find(id); found != context.sessions.end()) found->second->orphan_step();
+    });
+    return;
+  }
+  if (&link == relay_) relay_ = nullptr;
+  // The client's session ends with its server, as it would on a direct connection; an idle pooled one never gets here.
+  preparing_ = 0;
+  SqlError told = error;
+  if (told.sqlstate == "08006") {
+    told.hint = "The statement may or may not have been carried out.";
+  }
+  fatal(told);
+}
+
+}  // namespace pgweir::session

@@ -1,0 +1,214 @@
+// VirtualGroup: transaction control, the proxy's own settings, and descriptions.
+#include <algorithm>
+
+#include "proxy/session/virtual_group.h"
+
+namespace pgweir::session {
+
+using protocol::Frame;
+using protocol::SqlError;
+using protocol::TransactionStatus;
+using routing::StatementKind;
+
+bool VirtualGroup::run_control(const routing::StatementFacts& facts, std::string_view text) {
+  if (auto local = session_.control_locally(facts, text)) {
+    if (local->error) {
+      statement_failed(*local->error);
+      return true;
+    }
+    if (local->warning) session_.send_warning(*local->warning);
+    statement_done(local->tag);
+    return true;
+  }
+  const bool failed = session_.local_failed_;
+  if (facts.kind == StatementKind::Commit || facts.kind == StatementKind::Rollback)
+    return end_block(facts.kind == StatementKind::Commit && !failed, facts.chain);
+  // SAVEPOINT and its relatives: the same on every server of the block.
+  std::vector<std::pair<Link*, std::string>> commands;
+  for (auto* link : participants()) commands.emplace_back(link, std::string(text.substr(facts.begin, facts.end - facts.begin)));
+  if (commands.empty()) {
+    statement_failed(session_.in_block()
+                         ? routing::refuse("savepoint_first", "a savepoint needs a statement before it, so that the transaction has a shard",
+                                           "Run a statement with a shard key first.")
+                         : SqlError{"25P01", "SAVEPOINT can only be used in transaction blocks", {}, {}, {}, {}});
+    return true;
+  }
+  fanout_.run(std::move(commands), [this](std::vector<Fanout::Outcome>& outcomes) {
+    std::string tag;
+    for (auto& outcome : outcomes) {
+      if (outcome.error) {
+        statement_failed(*outcome.error);
+        return step();
+      }
+      tag = outcome.result.tag;
+    }
+    statement_done(tag);
+    step();
+  });
+  return false;
+}
+
+bool VirtualGroup::end_block(bool commit, bool chain) {
+  commit_ = std::make_unique<DistributedCommit>(session_.context_, session_.identity_.database, *session_.routing_->cluster, participants());
+  auto ended = [this, commit, chain](const DistributedCommit::Result& outcome) {
+    const std::string begin = session_.deferred_begin_.empty() ? "BEGIN" : session_.deferred_begin_;
+    session_.tx_ = TransactionStatus::Idle;
+    session_.local_failed_ = false;
+    session_.deferred_begin_.clear();
+    session_.read_only_block_ = false;
+    if (outcome.warning) session_.send_warning(*outcome.warning);
+    if (outcome.error) {
+      statement_failed(*outcome.error);
+    } else {
+      statement_done(commit ? "COMMIT" : "ROLLBACK");
+      if (chain) {
+        session_.deferred_begin_ = begin;
+        session_.tx_ = TransactionStatus::InTransaction;
+      }
+    }
+    step();
+  };
+  if (commit)
+    commit_->commit(ended);
+  else
+    commit_->rollback(ended);
+  return false;
+}
+
+bool VirtualGroup::run_local(const routing::LocalAction& action, const routing::Analysis& analysis, bool simple) {
+  using Kind = routing::LocalAction::Kind;
+  std::string* hint = action.name == "shard" ? &session_.hint_shard_ : action.name == "role" ? &session_.hint_role_ : &session_.hint_key_;
+  if (action.kind == Kind::SetHint || action.kind == Kind::ResetHint) {
+    if (action.transaction_local && !session_.hints_before_local_)
+      session_.hints_before_local_ = Session::SavedHints{session_.hint_shard_, session_.hint_key_, session_.hint_role_};
+    *hint = action.kind == Kind::SetHint ? action.value : std::string();
+    statement_done(action.kind == Kind::SetHint ? "SET" : "RESET");
+    return true;
+  }
+  std::string reply;
+  const bool show = action.kind == Kind::ShowHint;
+  if (simple) {
+    const std::vector<protocol::ColumnDescription> columns{{show ? "pgweir." + action.name : "QUERY PLAN", 0, 0, 25, -1, -1, 0}};
+    protocol::encode_row_description(columns, reply);
+  }
+  std::string text = show ? *hint : session_.explain(analysis);
+  std::size_t start = 0;
+  while (start <= text.size()) {
+    const auto end = std::min(text.find('\n', start), text.size());
+    protocol::DataRowWriter row(reply);
+    row.value(std::string_view(text).substr(start, end - start));
+    row.finish();
+    start = end + 1;
+    if (show) break;
+  }
+  session_.to_client(reply);
+  statement_done(show ? "SHOW" : "EXPLAIN");
+  return true;
+}
+
+bool VirtualGroup::describe(const Frame& frame) {
+  auto decoded = protocol::decode_describe(frame.body());
+  if (!decoded) {
+    statement_failed(decoded.error());
+    return true;
+  }
+  StatementPtr statement;
+  describe_kind_ = decoded->kind;
+  describe_portal_.clear();
+  if (decoded->kind == 'S') {
+    auto* found = session_.statements_.find(decoded->name);
+    if (found) statement = *found;
+  } else if (Portal* portal = find_portal(decoded->name)) {
+    statement = portal->statement;
+    describe_portal_ = portal->name;
+  }
+  if (!statement) {
+    statement_failed(decoded->kind == 'S' ? protocol::undefined_statement(decoded->name)
+                                          : SqlError{"34000", "portal \"" + std::string(decoded->name) + "\" does not exist", {}, {}, {}, {}});
+    return true;
+  }
+  const auto& facts = statement->analysis->statements;
+  if (!statement->described && (facts.empty() || session_.transaction_control(facts.front()))) statement->described.emplace();
+  describing_ = statement;
+  if (statement->described) {
+    describing_.reset();
+    send_description(*statement);
+    return true;
+  }
+  describe_statement(statement);
+  return false;
+}
+
+// Asks one server that can run it: the original text, so that names, types and errors are what one PostgreSQL gives.
+void VirtualGroup::describe_statement(const StatementPtr& statement) {
+  auto context = session_.route_context();
+  context.parameters_known = false;
+  auto route = session_.context_.router.route(*session_.routing_, *statement->analysis, 0, {}, context);
+  if (!route && describe_kind_ == 'P')
+    if (Portal* portal = find_portal(describe_portal_))
+      if (auto bind = protocol::decode_bind(portal->bind)) route = session_.route_bind(*bind, *statement);
+  if (!route) {
+    statement_failed(route.error());
+    session_.context_.worker.defer([this, alive = alive_] { if (*alive) step(); });
+    return;
+  }
+  if (route->kind == routing::Route::Kind::Local) {
+    statement->described.emplace();
+    if (route->local.kind == routing::LocalAction::Kind::ShowHint || route->local.kind == routing::LocalAction::Kind::ExplainRoute)
+      statement->described->columns.push_back({"QUERY PLAN", 0, 0, 25, -1, -1, 0});
+    send_description(*statement);
+    describing_.reset();
+    session_.context_.worker.defer([this, alive = alive_] { if (*alive) step(); });
+    return;
+  }
+  running_ = *route;
+  // Where a block has its servers already, one of them describes.
+  const auto bound = participants();
+  running_->shards = routing::ShardSet::single(bound.empty() ? route->shards.front() : bound.front()->shard());
+  if (!bound.empty()) running_->role = bound.front()->role();
+  on_links_ready();
+}
+
+void VirtualGroup::described() {
+  Link* link = session_.find_link(running_->shards.front(), running_->role);
+  if (!link) {
+    statement_failed({"08006", "a server connection was lost", {}, {}, {}, {}});
+    return step();
+  }
+  GatherRequest request;
+  request.route.shards = running_->shards;
+  request.sql = describing_->sql;
+  request.types = describing_->types;
+  gather_ = std::make_unique<Gather>(session_, std::move(request), std::vector<Link*>{link}, nullptr);
+  gather_->start_describe([this](std::optional<SqlError> error, std::vector<protocol::Oid> types, std::vector<protocol::ColumnDescription> columns) {
+    auto finished = std::move(gather_);
+    session_.context_.worker.defer([kept = std::shared_ptr<Gather>(std::move(finished))] {});
+    running_.reset();
+    if (error) {
+      statement_failed(*error);
+      return step();
+    }
+    const StatementPtr statement = std::move(describing_);
+    describing_.reset();
+    statement->described = Described{std::move(types), std::move(columns)};
+    send_description(*statement);
+    step();
+  });
+}
+
+void VirtualGroup::send_description(const Statement& statement) {
+  const Portal* portal = describe_kind_ == 'P' ? find_portal(describe_portal_) : nullptr;
+  std::string reply;
+  if (!portal) protocol::encode_parameter_description(statement.described->parameter_types, reply);
+  auto columns = statement.described->columns;
+  if (portal)
+    if (auto bind = protocol::decode_bind(portal->bind))
+      for (std::size_t i = 0; i < columns.size(); ++i) columns[i].format = bind->result_formats.of(i);
+  if (columns.empty())
+    protocol::encode_no_data(reply);
+  else
+    protocol::encode_row_description(columns, reply);
+  session_.to_client(reply);
+}
+
+}  // namespace pgweir::session

@@ -1,0 +1,372 @@
+#include "proxy/session/virtual_group.h"
+
+#include <algorithm>
+
+#include "protocol/frontend_codec.h"
+
+namespace pgweir::session {
+
+using protocol::Frame;
+using protocol::SqlError;
+using protocol::TransactionStatus;
+using routing::Route;
+using routing::StatementKind;
+
+VirtualGroup::VirtualGroup(Session& session, std::string_view sql, std::shared_ptr<const routing::Analysis> analysis)
+    : session_(session),
+      simple_(true),
+      sql_(sql),
+      analysis_(std::move(analysis)),
+      reader_(protocol::frontend_limits(0x3fffffff)),
+      fanout_(session.context_.worker) {}
+
+VirtualGroup::VirtualGroup(Session& session, std::string messages, std::deque<std::pair<std::uint32_t, StatementPtr>> parsed)
+    : session_(session),
+      messages_(std::move(messages)),
+      rest_(messages_),
+      reader_(protocol::frontend_limits(0x3fffffff)),
+      parsed_(std::move(parsed)),
+      fanout_(session.context_.worker) {}
+
+VirtualGroup::~VirtualGroup() { *alive_ = false; }
+
+// Deferred: the session's own handler returns first.
+void VirtualGroup::start() {
+  session_.context_.worker.defer([this, alive = alive_] {
+    if (*alive) step();
+  });
+}
+
+void VirtualGroup::step() {
+  if (finished_) return;
+  if (simple_) {
+    if (executed_++ == 0 && !execute_simple()) return;
+    return finish();
+  }
+  while (!rest_.empty()) {
+    const Frame frame = reader_.next(rest_);
+    if (frame.kind != Frame::Kind::Message) break;
+    if (frame.type == 'S') {
+      synced_ = true;
+      break;
+    }
+    if (failed_) {
+      if (frame.type == 'P' && !parsed_.empty()) {
+        session_.statements_.undo(parsed_.front().first);
+        parsed_.pop_front();
+      }
+      continue;
+    }
+    if (!step_message(frame)) return;
+  }
+  finish();
+}
+
+bool VirtualGroup::step_message(const Frame& frame) {
+  std::string reply;
+  switch (frame.type) {
+    case 'P':
+      if (!parsed_.empty()) {
+        session_.statements_.confirm(parsed_.front().first);
+        parsed_.pop_front();
+      } else if (auto parse = protocol::decode_parse(frame.body())) {
+        const auto tag = session_.next_tag_++;
+        if (auto error = session_.define_statement(*parse, tag)) {
+          statement_failed(*error);
+          return true;
+        }
+        session_.statements_.confirm(tag);
+      }
+      protocol::encode_parse_complete(reply);
+      break;
+    case 'B': return bind(frame);
+    case 'D': return describe(frame);
+    case 'E': {
+      auto execute_message = protocol::decode_execute(frame.body());
+      Portal* portal = execute_message ? find_portal(execute_message->portal) : nullptr;
+      if (!portal) {
+        statement_failed({"34000", "portal \"" + std::string(execute_message ? execute_message->portal : "") + "\" does not exist", {}, {}, {}, {}});
+        return true;
+      }
+      if (execute_message->max_rows > 0 && !portal->statement->analysis->statements.empty() &&
+          !session_.transaction_control(portal->statement->analysis->statements.front())) {
+        statement_failed(routing::refuse("portal_row_limit", "a row limit of Execute is not supported for a statement on several shards",
+                                         "Fetch all rows (fetch size 0), or restrict the statement to one shard key."));
+        return true;
+      }
+      return execute(*portal);
+    }
+    case 'C':
+      if (auto close = protocol::decode_close(frame.body())) {
+        if (close->kind == 'S') {
+          const auto tag = session_.next_tag_++;
+          session_.statements_.erase(close->name, tag);
+          session_.statements_.confirm(tag);
+        } else {
+          std::erase_if(portals_, [&](const Portal& p) { return p.name == close->name; });
+        }
+      }
+      protocol::encode_close_complete(reply);
+      break;
+    default: return true;
+  }
+  session_.to_client(reply);
+  return true;
+}
+
+VirtualGroup::Portal* VirtualGroup::find_portal(std::string_view name) {
+  for (auto& portal : portals_)
+    if (portal.name == name) return &portal;
+  return nullptr;
+}
+
+bool VirtualGroup::bind(const Frame& frame) {
+  auto decoded = protocol::decode_bind(frame.body());
+  StatementPtr* found = decoded ? session_.statements_.find(decoded->statement) : nullptr;
+  if (!decoded || !found) {
+    statement_failed(decoded ? protocol::undefined_statement(decoded->statement) : decoded.error());
+    return true;
+  }
+  std::erase_if(portals_, [&](const Portal& p) { return p.name == decoded->portal; });
+  portals_.push_back({std::string(decoded->portal), *found, std::string(frame.body())});
+  std::string reply;
+  protocol::encode_bind_complete(reply);
+  session_.to_client(reply);
+  return true;
+}
+
+bool VirtualGroup::execute_simple() { return run(*analysis_, nullptr, nullptr, true); }
+
+bool VirtualGroup::execute(Portal& portal) {
+  running_bind_ = portal.bind;
+  auto bind = protocol::decode_bind(running_bind_);
+  const StatementPtr statement = portal.statement;
+  if (statement->analysis->statements.empty()) {
+    std::string reply;
+    protocol::encode_empty_query_response(reply);
+    session_.to_client(reply);
+    return true;
+  }
+  return run(*statement->analysis, &*bind, statement.get(), false);
+}
+
+bool VirtualGroup::run(const routing::Analysis& analysis, const protocol::Bind* bind, const Statement* statement, bool simple) {
+  if (analysis.statements.size() != 1) {
+    statement_failed({"42601", "cannot insert multiple commands into a prepared statement", {}, {}, {}, {}});
+    return true;
+  }
+  const auto& facts = analysis.statements.front();
+  if (session_.transaction_control(facts) || session_.local_failed_) return run_control(facts, analysis.text);
+  auto route = bind ? session_.route_bind(*bind, const_cast<Statement&>(*statement))
+                    : session_.context_.router.route(*session_.routing_, analysis, 0, {}, session_.route_context());
+  session_.note_route(route ? &*route : nullptr, route ? nullptr : &route.error());
+  if (!route) {
+    statement_failed(route.error());
+    return true;
+  }
+  if (route->kind == Route::Kind::Local) return run_local(route->local, analysis, simple);
+  if (!simple && executed_ > 0 && (wrote_ || route->write)) {
+    statement_failed(routing::refuse("multi_shard_batch", "a batch with a statement on several shards can hold only this one write",
+                                     "Send a Sync behind each statement."));
+    return true;
+  }
+  ++executed_;
+  request_ = GatherRequest{};
+  if (route->kind == Route::Kind::OneShard) {
+    // One shard inside a virtual group: a gather over a single stream.
+    if (route->any_shard) route->shards = routing::ShardSet::single(route->shards.front());
+    route->any_shard = false;
+    route->returning = true;
+  }
+  running_ = *route;
+  running_sql_ = analysis.text.substr(facts.begin, facts.end - facts.begin);
+  request_.route = std::move(*route);
+  request_.sql = running_sql_;
+  request_.send_row_description = simple;
+  if (statement) {
+    request_.types = statement->types;
+    const auto& known = statement->described ? statement->described->parameter_types : statement->known_types;
+    for (std::size_t i = 0; i < known.size(); ++i) {
+      if (i >= request_.types.size()) request_.types.push_back(known[i]);
+      if (request_.types[i] == 0) request_.types[i] = known[i];
+    }
+  }
+  if (bind) {
+    auto kept = protocol::decode_bind(running_bind_);
+    request_.parameter_formats = kept->parameter_formats;
+    request_.parameters = kept->parameters;
+    request_.result_formats = kept->result_formats;
+  }
+  on_links_ready();
+  return false;
+}
+
+// Checkout and settings are done, or it is the first try.
+void VirtualGroup::on_links_ready() {
+  std::vector<Session::Wanted> wanted;
+  const routing::ShardSet shards = running_ ? running_->shards : routing::ShardSet{};
+  const auto role = running_ ? running_->role : routing::Role::Primary;
+  for (auto shard : shards) wanted.push_back({shard, role});
+  if (describing_ && wanted.size() > 1) wanted.resize(1);
+  auto step_result = Session::Step::Done;
+  if (auto error = session_.acquire(wanted, step_result)) {
+    session_.context_.worker.defer([this, alive = alive_, failure = std::make_shared<SqlError>(std::move(*error))] {
+      if (!*alive) return;
+      statement_failed(*failure);
+      step();
+    });
+    return;
+  }
+  if (step_result == Session::Step::Later) return;  // the session calls again
+  session_.mode_ = Session::Mode::Virtual;
+  if (describing_) return described();
+  begin_route();
+}
+
+std::vector<Link*> VirtualGroup::links_for(const routing::ShardSet& shards, routing::Role role) {
+  std::vector<Link*> links;
+  for (auto shard : shards)
+    if (Link* link = session_.find_link(shard, role)) links.push_back(link);
+  return links;
+}
+
+std::vector<Link*> VirtualGroup::participants() {
+  std::vector<Link*> links;
+  for (auto& link : session_.links_)
+    if (link->open() && link->in_transaction) links.push_back(link.get());
+  std::sort(links.begin(), links.end(), [](Link* a, Link* b) { return a->shard() < b->shard(); });
+  return links;
+}
+
+void VirtualGroup::begin_route() {
+  running_links_ = links_for(running_->shards, running_->role);
+  if (running_links_.size() != running_->shards.size()) {
+    statement_failed({"08006", "a server connection was lost", {}, {}, {}, {}});
+    return step();
+  }
+  const bool multi_write = running_->write && running_links_.size() > 1 && !running_->no_transaction_block;
+  const bool in_block = session_.in_block();
+  if (multi_write && session_.context_.runtime.control) {
+    if (auto refusal = session_.context_.runtime.control->distributed_writes_refusal(session_.identity_.database)) {
+      statement_failed(*refusal);
+      return step();
+    }
+  }
+  implicit_block_ = !in_block && multi_write;
+  std::vector<std::pair<Link*, std::string>> begins;
+  for (auto* link : running_links_)
+    if (!link->in_transaction && (implicit_block_ || (in_block && !session_.deferred_begin_.empty())))
+      begins.emplace_back(link, in_block ? session_.deferred_begin_ : "BEGIN");
+  if (begins.empty()) return lock_next(0);
+  fanout_.run(std::move(begins), [this](std::vector<Fanout::Outcome>& outcomes) {
+    for (auto& outcome : outcomes) {
+      outcome.link->in_transaction = true;
+      if (outcome.error) {
+        gathered({outcome.error, {}});
+        return;
+      }
+    }
+    lock_next(0);
+  });
+}
+
+// Reference tables are written under an advisory lock per table, taken shard by shard in one order for everybody: two
+// writers whose COMMIT PREPAREDs interleave would leave different copies.
+void VirtualGroup::lock_next(std::size_t index) {
+  if (running_->reference_locks.empty() || index == running_links_.size()) return gather();
+  std::string sql;
+  for (const auto& table : running_->reference_locks)
+    sql += "SELECT pg_catalog.pg_advisory_xact_lock(1885826921, pg_catalog.hashtext(" + pool::quote_literal(table) + "));";
+  fanout_.run({{running_links_[index], sql}}, [this, index](std::vector<Fanout::Outcome>& outcomes) {
+    if (outcomes.front().error) return gathered({outcomes.front().error, {}});
+    lock_next(index + 1);
+  });
+}
+
+void VirtualGroup::gather() {
+  for (auto* link : running_links_) {
+    if (running_->write && running_->kind != Route::Kind::CopyIn) link->wrote = true;
+    if (running_->ddl) session_.ddl_seen_ = true;
+  }
+  gather_ = std::make_unique<Gather>(session_, std::move(request_), running_links_, [this](const Gather::Result& result) { gathered(result); });
+  gather_->start();
+}
+
+void VirtualGroup::gathered(const Gather::Result& result) {
+  gather_.reset();
+  if (running_->write) wrote_ = true;
+  if (result.error) {
+    if (!implicit_block_) {
+      statement_failed(*result.error);
+      return step();
+    }
+    commit_ = std::make_unique<DistributedCommit>(session_.context_, session_.identity_.database, *session_.routing_->cluster, running_links_);
+    commit_->rollback([this, error = *result.error](const DistributedCommit::Result&) {
+      statement_failed(error);
+      step();
+    });
+    return;
+  }
+  if (!implicit_block_) {
+    statement_done(result.tag);
+    return step();
+  }
+  commit_ = std::make_unique<DistributedCommit>(session_.context_, session_.identity_.database, *session_.routing_->cluster, running_links_);
+  commit_->commit([this, tag = result.tag](const DistributedCommit::Result& outcome) {
+    if (outcome.warning) session_.send_warning(*outcome.warning);
+    if (outcome.error)
+      statement_failed(*outcome.error);
+    else
+      statement_done(tag);
+    step();
+  });
+}
+
+void VirtualGroup::statement_done(const std::string& tag) {
+  running_.reset();
+  implicit_block_ = false;
+  std::string reply;
+  protocol::encode_command_complete(tag, reply);
+  session_.to_client(reply);
+}
+
+void VirtualGroup::statement_failed(const SqlError& error) {
+  running_.reset();
+  describing_.reset();
+  implicit_block_ = false;
+  failed_ = true;
+  session_.send_error(error);
+  if (session_.in_block()) session_.local_failed_ = true;
+}
+
+void VirtualGroup::take_back_links() {
+  for (auto& link : session_.links_) link->set_sink(session_);
+}
+
+void VirtualGroup::finish() {
+  if (finished_) return;
+  finished_ = true;
+  take_back_links();
+  Session& session = session_;
+  const bool ready = simple_ || synced_;
+  if (ready && !session.in_block()) {
+    for (auto* link : participants())
+      if (!link->idle()) link->in_transaction = false;
+  }
+  // The session destroys this object.
+  session.virtual_finished(ready, failed_ && !ready);
+}
+
+void VirtualGroup::on_client_drained() {
+  if (gather_) gather_->on_client_drained();
+}
+
+void VirtualGroup::on_client_gone() {
+  if (gather_) gather_->on_client_gone();
+}
+
+void VirtualGroup::on_copy_message(const Frame& frame) {
+  if (gather_) gather_->on_copy_message(frame);
+}
+
+}  // namespace pgweir::session

@@ -1,0 +1,102 @@
+// A Query, or a group of extended messages up to Sync or Flush, that the proxy answers itself: statements on several
+// shards, transaction control over several servers, settings of its own. Messages are taken one after the other; each may
+// wait for servers. Lives on the session's worker, while the session is in Mode::Virtual.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "protocol/frame_reader.h"
+#include "proxy/session/distributed.h"
+#include "proxy/session/fanout.h"
+#include "proxy/session/gather.h"
+#include "proxy/session/session.h"
+
+namespace pgweir::session {
+
+class VirtualGroup {
+ public:
+  // A simple Query of one statement.
+  VirtualGroup(Session& session, std::string_view sql, std::shared_ptr<const routing::Analysis> analysis);
+  // Whole extended messages; `parsed` are the statements of its Parse messages, already in the client's map.
+  VirtualGroup(Session& session, std::string messages, std::deque<std::pair<std::uint32_t, StatementPtr>> parsed);
+  ~VirtualGroup();
+
+  void start();
+  void on_links_ready();
+  void on_client_drained();
+  void on_client_gone();
+  void on_copy_message(const protocol::Frame& frame);
+  bool takes_copy_data() const { return gather_ && gather_->takes_copy_data(); }
+  bool read_only() const { return running_ && !running_->write; }
+
+ private:
+  struct Portal {
+    std::string name;
+    StatementPtr statement;
+    std::string bind;          // body of the Bind message
+  };
+
+  void step();                               // the next message
+  bool step_message(const protocol::Frame& frame);  // false: it goes on later
+  bool bind(const protocol::Frame& frame);
+  bool describe(const protocol::Frame& frame);
+  bool execute(Portal& portal);
+  bool execute_simple();
+  bool run(const routing::Analysis& analysis, const protocol::Bind* bind, const Statement* statement, bool simple);
+  bool run_control(const routing::StatementFacts& facts, std::string_view text);
+  bool run_local(const routing::LocalAction& action, const routing::Analysis& analysis, bool simple);
+  bool end_block(bool commit, bool chain);
+  void begin_route();                        // links are there: BEGIN, locks, then the gather
+  void lock_next(std::size_t index);
+  void gather();
+  void gathered(const Gather::Result& result);
+  void statement_done(const std::string& tag);
+  void statement_failed(const protocol::SqlError& error);
+  void describe_statement(const StatementPtr& statement);
+  void described();
+  void send_description(const Statement& statement);
+  Portal* find_portal(std::string_view name);
+  std::vector<Link*> links_for(const routing::ShardSet& shards, routing::Role role);
+  std::vector<Link*> participants();
+  void take_back_links();
+  void finish();
+
+  Session& session_;
+  bool simple_ = false;
+  std::string sql_;
+  std::shared_ptr<const routing::Analysis> analysis_;
+  std::string messages_;
+  std::string_view rest_;
+  protocol::FrameReader reader_;
+  std::deque<std::pair<std::uint32_t, StatementPtr>> parsed_;
+  std::vector<Portal> portals_;
+  bool failed_ = false;
+  bool synced_ = false;
+  bool wrote_ = false;                       // a write has run in this group
+  bool implicit_block_ = false;              // BEGIN is ours: the statement's own transaction
+  bool finished_ = false;
+  unsigned executed_ = 0;
+
+  // the statement that runs
+  std::optional<routing::Route> running_;
+  GatherRequest request_;
+  std::string running_sql_;
+  std::string running_bind_;
+  std::vector<Link*> running_links_;
+  StatementPtr describing_;
+  char describe_kind_ = 'S';
+  std::string describe_portal_;
+  std::unique_ptr<Gather> gather_;
+  std::unique_ptr<DistributedCommit> commit_;
+  Fanout fanout_;
+  std::string out_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace pgweir::session

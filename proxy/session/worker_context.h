@@ -1,0 +1,49 @@
+// What the sessions of one worker share. One per worker, touched by it only.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <unordered_map>
+
+#include "proxy/metrics/metrics.h"
+#include "proxy/net/worker.h"
+#include "proxy/runtime/runtime.h"
+#include "routing/plan/router.h"
+
+namespace pgweir::session {
+
+class Session;
+class AdminSession;
+class Login;
+
+class WorkerContext {
+ public:
+  WorkerContext(runtime::Runtime& runtime_in, net::Worker& worker_in);
+  ~WorkerContext();
+  WorkerContext(const WorkerContext&) = delete;
+  WorkerContext& operator=(const WorkerContext&) = delete;
+
+  // The context of the calling worker thread; made on its first use there.
+  static WorkerContext& of(runtime::Runtime& runtime, net::Worker& worker);
+
+  // The newest snapshot; costs one atomic load unless it changed.
+  const runtime::SnapshotPtr& snapshot();
+
+  runtime::Runtime& runtime;
+  net::Worker& worker;
+  metrics::WorkerCells& cells;
+  routing::Router router;
+  std::unordered_map<std::uint64_t, Session*> sessions;   // by session id
+  std::unordered_map<std::uint64_t, std::unique_ptr<Login>> logins;
+  std::unordered_map<std::uint64_t, std::unique_ptr<AdminSession>> consoles;
+
+ private:
+  runtime::SnapshotPtr snapshot_;
+  std::uint64_t version_ = 0;
+};
+
+// Process-wide session numbers.
+std::uint64_t next_session_id();
+
+}  // namespace pgweir::session
