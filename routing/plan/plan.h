@@ -56,6 +56,8 @@ struct InsertPlan {
   bool returning_in_order = false;
   bool may_split = true;           // false: `split_refusal` if the rows go to several shards
   std::optional<SqlError> split_refusal;
+  std::vector<std::string> now_columns;  // not given, default now(): one constant for all shards of a split
+  std::size_t columns_end = 0;           // in front of the ")" of the column list
 };
 
 struct Plan {

@@ -95,6 +95,7 @@ bool Term::accept_cast(const Expr& cast, Term& term) {
   if (inner.kind == ExprKind::Parameter) {
     term.source_ = Source::Parameter;
     term.parameter_ = inner.number;
+    term.location_ = inner.location;
     term.cast_ = type;
     return true;
   }
@@ -112,6 +113,7 @@ std::optional<Term> Term::compile(const Expr& e, const KeyColumn& column) {
   if (e.kind == ExprKind::Parameter) {
     term.source_ = Source::Parameter;
     term.parameter_ = e.number;
+    term.location_ = e.location;
     return term;
   }
   if (e.kind == ExprKind::Cast ? accept_cast(e, term) : accept_constant(e, term)) return term;
@@ -131,6 +133,7 @@ std::optional<Term> Term::compile_array(const Expr& e, const KeyColumn& column) 
   if (value->kind == ExprKind::Parameter) {
     term.source_ = Source::Parameter;
     term.parameter_ = value->number;
+    term.location_ = value->location;
     return term;
   }
   if (value->kind != ExprKind::String) return std::nullopt;

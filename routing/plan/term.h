@@ -62,6 +62,9 @@ class Term {
 
   bool is_now() const { return source_ == Source::Now; }
   int parameter() const { return source_ == Source::Parameter ? parameter_ : 0; }
+  // The type an undeclared parameter is read as, and where it stands in the text.
+  Oid parameter_type() const { return cast_ != 0 ? cast_ : column_.oid; }
+  int location() const { return location_; }
   // An undeclared parameter of this type reads the same whatever the rest of the statement makes of it.
   bool safe_undeclared() const;
   void set_shared_parameter() { shared_parameter_ = true; }
@@ -76,7 +79,7 @@ class Term {
   Source source_ = Source::Null;
   KeyColumn column_;
   std::string text_;
-  int parameter_ = 0;
+  int parameter_ = 0, location_ = -1;
   Oid cast_ = 0;                  // type of the cast around it; 0: none
   bool shared_parameter_ = false; // used elsewhere in a way that could give an undeclared parameter another type
 };
