@@ -45,8 +45,8 @@ class Certificates {
     X509_gmtime_adj(X509_getm_notAfter(certificate), 3600);
     X509_set_pubkey(certificate, key);
     X509_NAME* subject = X509_get_subject_name(certificate);
-    X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, reinterpret_cast<const unsigned char*>(name.c_str()), -1, -1,
-                               0);
+    const auto* bytes = reinterpret_cast<const unsigned char*>(name.c_str());
+    X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, bytes, -1, -1, 0);
     X509_set_issuer_name(certificate, issuer == nullptr ? subject : X509_get_subject_name(issuer));
     if (issuer == nullptr) extend(certificate, NID_basic_constraints, "critical,CA:TRUE");
     if (!alternatives.empty()) extend(certificate, NID_subject_alt_name, alternatives.c_str());

@@ -107,8 +107,9 @@ TEST_F(MigrationTest, TenThousandMovesInTheMiddleOfAStreamLoseNothing) {
 }
 
 TEST_F(MigrationTest, TlsConnectionMovesInTheMiddleOfItsRecords) {
-  const auto server_tls = TlsContext::server({certificates().cert("server"), certificates().key("server"), "", {}}).value();
-  const auto client_tls = TlsContext::client({TlsClientOptions::Verify::Full, certificates().cert("ca"), "", ""}).value();
+  const Certificates& files = certificates();
+  const auto server_tls = TlsContext::server({files.cert("server"), files.key("server"), "", {}}).value();
+  const auto client_tls = TlsContext::client({TlsClientOptions::Verify::Full, files.cert("ca"), "", ""}).value();
   constexpr std::size_t kStride = 700, kMoves = 500;
   const std::string sent = pattern(kStride * kMoves);
   const auto [ours, theirs] = tcp_pair();

@@ -142,7 +142,7 @@ inline ::testing::AssertionResult same(std::string_view got, std::string_view wa
   if (got == wanted) return ::testing::AssertionSuccess();
   std::size_t at = 0;
   while (at < got.size() && at < wanted.size() && got[at] == wanted[at]) ++at;
-  return ::testing::AssertionFailure() << got.size() << " bytes for " << wanted.size() << ", first difference at " << at;
+  return ::testing::AssertionFailure() << got.size() << " bytes for " << wanted.size() << ", different from " << at;
 }
 
 // Keeps what it is told; on_bytes can be replaced.
