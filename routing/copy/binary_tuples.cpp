@@ -43,15 +43,15 @@ SplitStatus BinaryTuples::scan(const char* piece, const char* end, bool at_end) 
 SplitStatus BinaryTuples::scan_header(const char* piece, std::size_t size, bool at_end) {
   const std::size_t seen = size < kSignatureBytes ? size : kSignatureBytes;
   if (std::string_view(piece, seen) != kHeader.substr(0, seen)) return fail(SplitError::Signature);
-  if (size < kHeaderBytes) {
-    if (!at_end) return SplitStatus::NeedMore;
-    return fail(size < kSignatureBytes ? SplitError::Signature : SplitError::HeaderMissing);
-  }
+  if (size < kHeaderBytes && !at_end) return SplitStatus::NeedMore;
+  if (size < kSignatureBytes) return fail(SplitError::Signature);
+  if (size < kSignatureBytes + 4) return fail(SplitError::HeaderNoFlags);
   const std::uint32_t flags = word32(piece + kSignatureBytes);
   if (flags & kOidsFlag) return fail(SplitError::OidsFlag);
   if (flags & kCriticalFlags) return fail(SplitError::CriticalFlags);
+  if (size < kHeaderBytes) return fail(SplitError::HeaderNoLength);
   const std::uint32_t extension = word32(piece + kSignatureBytes + 4);
-  if (extension > INT32_MAX) return fail(SplitError::HeaderLength);
+  if (extension > INT32_MAX) return fail(SplitError::HeaderNoLength);
   if (size - kHeaderBytes < extension) return at_end ? fail(SplitError::HeaderLength) : SplitStatus::NeedMore;
   total_ = kHeaderBytes + extension;
   in_header_ = false;

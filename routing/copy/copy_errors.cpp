@@ -43,7 +43,8 @@ const char* split_message(SplitError error, bool csv) {
     case SplitError::OidsFlag: return "invalid COPY file header (WITH OIDS)";
     case SplitError::CriticalFlags: return "unrecognized critical flags in COPY file header";
     case SplitError::HeaderLength: return "invalid COPY file header (wrong length)";
-    case SplitError::HeaderMissing: return "invalid COPY file header (missing flags)";
+    case SplitError::HeaderNoFlags: return "invalid COPY file header (missing flags)";
+    case SplitError::HeaderNoLength: return "invalid COPY file header (missing length)";
     case SplitError::FieldSize: return "invalid field size";
     case SplitError::UnexpectedEnd: return "unexpected EOF in COPY data";
     case SplitError::DataAfterTrailer: return "received copy data after EOF marker";

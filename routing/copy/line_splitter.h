@@ -22,7 +22,7 @@ enum class SplitStatus : std::uint8_t {
 enum class SplitError : std::uint8_t {
   None, LiteralCarriageReturn, LiteralNewline, EndMarkerCorrupt, EndMarkerNewlineStyle,
   // binary only
-  Signature, OidsFlag, CriticalFlags, HeaderLength, HeaderMissing, FieldCount, FieldSize, UnexpectedEnd,
+  Signature, OidsFlag, CriticalFlags, HeaderLength, HeaderNoFlags, HeaderNoLength, FieldCount, FieldSize, UnexpectedEnd,
   DataAfterTrailer
 };
 
