@@ -164,7 +164,10 @@ std::vector<prometheus::MetricFamily> Collector::Collect() const {
   if (health_) {
     for (const EndpointState& state : health_()) {
       sheet.add(FamilyId::EndpointUp,
-                {{"cluster", state.cluster}, {"shard", state.shard}, {"role", state.role}, {"endpoint", state.endpoint}},
+                {{"cluster", state.cluster},
+                 {"shard", state.shard},
+                 {"role", state.role},
+                 {"endpoint", state.endpoint}},
                 state.state == EndpointState::State::Up ? 1.0 : 0.0);
     }
   }

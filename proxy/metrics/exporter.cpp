@@ -29,7 +29,8 @@ Exporter::~Exporter() { stop(); }
 net::Result<std::monostate> Exporter::start(const config::Endpoint& address) {
   stop();
   if (address.unix_socket)
-    return net::StreamError{net::StreamError::Kind::Io, 0, "metrics are served over TCP only, not " + address.to_string()};
+    return net::StreamError{net::StreamError::Kind::Io, 0,
+                            "metrics are served over TCP only, not " + address.to_string()};
   try {
     server_ = std::make_unique<Server>(std::make_shared<Collector>(runtime_, health_), address);
   } catch (const std::exception&) {  // CivetWeb tells no cause

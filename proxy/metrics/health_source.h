@@ -28,8 +28,8 @@ constexpr std::string_view endpoint_state_name(EndpointState::State state) {
   return "down";
 }
 
-// A copy of the current states, in the order of the configuration. Thread-safe, does not block on a server. May be empty
-// (no health monitor runs).
+// A copy of the current states, in the order of the configuration. Thread-safe, does not block on a server. May be
+// empty (no health monitor runs).
 using HealthSource = std::function<std::vector<EndpointState>()>;
 
 }  // namespace pgweir::metrics

@@ -1,0 +1,25 @@
+// The tables about pools, made of views of them: pure functions, so that what they show can be tested without servers.
+#pragma once
+
+#include <span>
+
+#include "proxy/admin/table.h"
+#include "proxy/metrics/pool_view.h"
+
+namespace pgweir::admin {
+
+// SHOW POOLS, with PgBouncer's columns: one row for each database (cluster) and user that has a pool or a client. Its
+// server connections to all shards add up; sv_active counts also what is on its way to a client.
+Table pools_table(const config::Config& config, std::span<const metrics::PoolView> pools,
+                  std::span<const runtime::ClientInfo> clients);
+
+// SHOW SERVERS. A server connection belongs to the worker it lives on and the pool keeps counts only, so there is one
+// row for each pool and state (active, idle, login) with the number of connections in it, not a row for each connection.
+// States without connections have no row.
+Table servers_table(std::span<const metrics::PoolView> pools);
+
+// SHOW DATABASES, with PgBouncer's columns: one row for each cluster, with its home shard's primary as host and port, and
+// one for the console itself.
+Table databases_table(const config::Config& config, std::span<const metrics::PoolView> pools);
+
+}  // namespace pgweir::admin

@@ -1,0 +1,27 @@
+// SHOW CONFIG: every setting in force with PgBouncer's columns. Secrets read "***" (config/describe.h).
+#include <unordered_map>
+
+#include "config/describe.h"
+#include "proxy/admin/command.h"
+
+namespace pgweir::admin {
+namespace {
+
+// What a reload cannot change, because sockets and threads exist already.
+bool changeable(std::string_view key) { return !key.starts_with("listen.") && !key.starts_with("metrics."); }
+
+}  // namespace
+
+void show_config(const Invocation& invocation, Done done) {
+  std::unordered_map<std::string, std::string> defaults;
+  for (config::Setting& setting : config::describe(config::Config{})) defaults.emplace(setting.key, setting.value);
+  Table table{{{"key"}, {"value"}, {"default"}, {"changeable"}}};
+  for (const config::Setting& setting : config::describe(*invocation.runtime.snapshot()->config)) {
+    const auto found = defaults.find(setting.key);
+    table.add(setting.key, setting.value, found == defaults.end() ? Value() : Value(found->second),
+              changeable(setting.key) ? "yes" : "no");
+  }
+  done(std::move(table));
+}
+
+}  // namespace pgweir::admin

@@ -1,0 +1,13 @@
+// SHOW POOLS: see pool_tables.h.
+#include "proxy/admin/command.h"
+#include "proxy/admin/pool_tables.h"
+
+namespace pgweir::admin {
+
+void show_pools(const Invocation& invocation, Done done) {
+  collect_clients(invocation, [&runtime = invocation.runtime, done = std::move(done)](const auto& clients) {
+    done(pools_table(*runtime.snapshot()->config, metrics::pool_views(runtime), clients));
+  });
+}
+
+}  // namespace pgweir::admin
