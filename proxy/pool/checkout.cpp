@@ -26,6 +26,15 @@ protocol::SqlError timeout_error(const Pool& pool, std::chrono::microseconds wai
 }  // namespace
 
 std::vector<Lease> Checkout::start(net::Worker& worker, std::span<Pool* const> pools, config::Duration timeout) {
+  if (pools.size() == 1) {
+    // The usual case: an idle connection on this very worker, nobody waiting.
+    if (auto idle = pools.front()->take_own_idle(worker.index())) {
+      waited_ = {};
+      std::vector<Lease> leases;
+      leases.emplace_back(pools.front(), std::move(idle));
+      return leases;
+    }
+  }
   worker_ = &worker;
   manager_ = &pools.front()->manager();
   pools_.assign(pools.begin(), pools.end());

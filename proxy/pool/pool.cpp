@@ -85,6 +85,15 @@ Pool::Take Pool::take_locked(unsigned worker, std::unique_ptr<ServerConnection>&
   return Take::Unavailable;
 }
 
+std::unique_ptr<ServerConnection> Pool::take_own_idle(unsigned worker) {
+  const std::lock_guard lock(mutex_);
+  if (idle_[worker].empty() || !waiters_.empty()) return nullptr;
+  auto taken = std::move(idle_[worker].back());
+  idle_[worker].pop_back();
+  --idle_total_;
+  return taken;
+}
+
 void Pool::enqueue_locked(CheckoutTicket ticket, Clock::time_point now) { waiters_.push_back({ticket, now}); }
 
 bool Pool::remove_waiter(CheckoutTicket ticket) {
@@ -119,7 +128,7 @@ std::optional<Pool::Waiter> Pool::next_waiter_locked(unsigned worker) {
 
 void Pool::release(std::unique_ptr<ServerConnection> connection) {
   net::Worker& here = connection->worker();
-  const auto now = Clock::now();
+  const auto now = here.now();
   std::optional<Waiter> waiter;
   bool close = false, groups = false;
   {

@@ -85,6 +85,8 @@ class Pool {
   // Under the mutex. Takes an idle connection of `worker`, or claims another worker's, or a place in the budget.
   Take take_locked(unsigned worker, std::unique_ptr<ServerConnection>& leased, ServerConnection*& claimed);
   bool can_take_locked() const { return idle_total_ > 0 || total_ < limits_.size; }
+  // Only what costs nothing: an idle connection of the calling worker while nobody waits. Null otherwise.
+  std::unique_ptr<ServerConnection> take_own_idle(unsigned worker);
   void enqueue_locked(CheckoutTicket ticket, Clock::time_point now);
   bool remove_waiter(CheckoutTicket ticket);  // false: already handed something
   std::optional<protocol::SqlError> recent_failure_locked(Clock::time_point now) const;

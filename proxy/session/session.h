@@ -80,10 +80,11 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
 
   // ---- session_context.cpp: what decisions depend on
   void refresh_routing();                             // newest snapshot, between transactions only
-  routing::RouteContext route_context() const;
+  const routing::RouteContext& route_context();
   std::shared_ptr<const routing::Analysis> analyze(std::string_view sql);
   void note_route(const routing::Route* route, const protocol::SqlError* refusal);
-  config::Pool pool_settings() const;
+  const config::Pool& pool_settings() const { return pool_settings_; }
+  pool::Pool& pool_for(const pool::EndpointId& endpoint);
   bool in_block() const { return tx_ != protocol::TransactionStatus::Idle; }
 
   // ---- session_links.cpp: server connections
@@ -201,6 +202,10 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
 
   runtime::SnapshotPtr snapshot_;
   std::shared_ptr<const routing::ClusterRouting> routing_;
+  config::Pool pool_settings_;       // effective for this cluster and user
+  std::vector<pool::Pool*> primaries_;  // by shard; null: not looked up yet
+  routing::RouteContext route_context_;
+  pool::SettingsPtr context_settings_, context_told_;   // what route_context_ was made from
   pool::SettingsPtr settings_;       // the client's own, to be in force on its servers
   pool::SettingsPtr told_;           // ParameterStatus as the client knows it
   std::vector<std::string> custom_names_;   // custom settings this session has touched

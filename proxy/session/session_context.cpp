@@ -11,19 +11,29 @@ void Session::refresh_routing() {
   snapshot_ = newest;
   if (auto cluster = snapshot_->cluster(identity_.database)) {
     routing_ = std::move(cluster);
+    pool_settings_ = config::effective_pool(*routing_->cluster, snapshot_->config->find_user(identity_.user));
+    primaries_.assign(routing_->cluster->shards.size(), nullptr);
   } else {
     ending_ = true;  // a reload took the cluster away: what runs may finish
   }
 }
 
-routing::RouteContext Session::route_context() const {
-  routing::RouteContext context;
-  if (const auto* path = settings_->find("search_path")) context.search_path = *path;
-  context.user = identity_.user;
-  if (const auto* role = settings_->find("role")) context.user = *role;
-  if (const auto* zone = told_->find("TimeZone")) context.literals.timezone = *zone;
-  if (const auto* style = told_->find("DateStyle")) context.literals.datestyle = *style;
-  if (const auto* strings = told_->find("standard_conforming_strings")) context.standard_conforming_strings = *strings == "on";
+const routing::RouteContext& Session::route_context() {
+  routing::RouteContext& context = route_context_;
+  if (context_settings_ != settings_ || context_told_ != told_) {
+    context_settings_ = settings_;
+    context_told_ = told_;
+    context = routing::RouteContext{};
+    context.user = identity_.user;
+    if (const auto* path = settings_->find("search_path")) context.search_path = *path;
+    if (const auto* role = settings_->find("role")) context.user = *role;
+    if (const auto* zone = told_->find("TimeZone")) context.literals.timezone = *zone;
+    if (const auto* style = told_->find("DateStyle")) context.literals.datestyle = *style;
+    if (const auto* strings = told_->find("standard_conforming_strings")) context.standard_conforming_strings = *strings == "on";
+    const auto* client = told_->find("client_encoding");
+    const auto* server = told_->find("server_encoding");
+    context.server_encoding = !client || !server || *client == *server;
+  }
   context.in_transaction = in_block() || !deferred_begin_.empty();
   context.read_only_transaction = read_only_block_;
   context.hint_shard = hint_shard_;
@@ -36,12 +46,15 @@ routing::RouteContext Session::route_context() const {
   return context;
 }
 
-std::shared_ptr<const routing::Analysis> Session::analyze(std::string_view sql) {
-  return context_.router.analyze(*routing_, sql, route_context());
+pool::Pool& Session::pool_for(const pool::EndpointId& endpoint) {
+  if (endpoint.replica >= 0) return context_.runtime.pool_for(*snapshot_, *routing_->cluster, endpoint, identity_.user);
+  auto& known = primaries_[endpoint.shard.value];
+  if (!known) known = &context_.runtime.pool_for(*snapshot_, *routing_->cluster, endpoint, identity_.user);
+  return *known;
 }
 
-config::Pool Session::pool_settings() const {
-  return config::effective_pool(*routing_->cluster, snapshot_->config->find_user(identity_.user));
+std::shared_ptr<const routing::Analysis> Session::analyze(std::string_view sql) {
+  return context_.router.analyze(*routing_, sql, route_context());
 }
 
 void Session::note_route(const routing::Route* route, const SqlError* refusal) {

@@ -125,7 +125,7 @@ Session::Step Session::decide_by_default() {
   Route route;
   if (group_.last_parsed && group_.last_parsed->analysis->statements.size() == 1 &&
       !transaction_control(group_.last_parsed->analysis->statements.front())) {
-    auto context = route_context();
+    routing::RouteContext context = route_context();
     context.parameters_known = false;
     auto routed = context_.router.route(*routing_, *group_.last_parsed->analysis, 0, {}, context);
     if (!routed) {

@@ -80,7 +80,7 @@ std::vector<pool::Pool*> Session::wanted_pools() {
     pool::EndpointId endpoint{w.shard, -1};
     if (w.role == routing::Role::Replica && context_.runtime.control)
       endpoint.replica = static_cast<std::int16_t>(context_.runtime.control->choose_replica(identity_.database, w.shard));
-    pools.push_back(&context_.runtime.pool_for(*snapshot_, *routing_->cluster, endpoint, identity_.user));
+    pools.push_back(&pool_for(endpoint));
   }
   return pools;
 }

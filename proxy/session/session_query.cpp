@@ -84,6 +84,14 @@ Session::Step Session::on_single(const Frame& frame, const std::shared_ptr<const
     start_virtual_query(analysis->text, analysis);
     return Step::Done;
   }
+  if (pipelines_freely()) {
+    static const Route kOnly = [] {
+      Route only;
+      only.shards = routing::ShardSet::single(routing::ShardId{0});
+      return only;
+    }();
+    return relay_query(frame, *analysis, kOnly);
+  }
   auto route = context_.router.route(*routing_, *analysis, 0, {}, route_context());
   if (!route) {
     note_route(nullptr, &route.error());

@@ -141,7 +141,7 @@ bool VirtualGroup::describe(const Frame& frame) {
 
 // Asks one server that can run it: the original text, so that names, types and errors are what one PostgreSQL gives.
 void VirtualGroup::describe_statement(const StatementPtr& statement) {
-  auto context = session_.route_context();
+  routing::RouteContext context = session_.route_context();
   context.parameters_known = false;
   auto route = session_.context_.router.route(*session_.routing_, *statement->analysis, 0, {}, context);
   if (!route && describe_kind_ == 'P')
