@@ -1,0 +1,38 @@
+// From the rows of catalog_queries.h to a Catalog. Pure; no I/O.
+#pragma once
+
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "proxy/control/row_set.h"
+#include "routing/catalog/catalog.h"
+
+namespace pgweir::control {
+
+// Rows of the catalog shard, each from the query of that name.
+struct CatalogRows {
+  RowSet server, schemas, relations, columns, unique_indexes, foreign_keys, functions, operators, types, enum_labels, collations;
+};
+
+// What every shard is asked for, the catalog shard too.
+struct ShardFacts {
+  std::string version, encoding;
+  int version_num = 0;
+  bool collation_c = false, two_phase = false;
+  std::map<std::pair<std::string, std::string>, std::string> fingerprints;  // (schema, name) -> text
+  struct Named { char kind; std::string schema, name; auto operator<=>(const Named&) const = default; };
+  std::map<Named, routing::Oid> oids;
+};
+
+ShardFacts read_shard_facts(const RowSet& server, const RowSet& fingerprints, const RowSet& oids);
+std::vector<routing::CatalogFunction> read_functions(const RowSet& rows);
+routing::OidMap map_oids(const ShardFacts& canonical, const ShardFacts& shard);
+
+// Everything that stands on the catalog shard. `built_in` are its built-in functions.
+routing::Catalog build_catalog(const CatalogRows& rows, const std::vector<routing::CatalogFunction>& built_in);
+// Adds what the shards say in comparison: presence, drift, OIDs, two-phase commit, collation of the whole cluster.
+void compare_shards(routing::Catalog& catalog, const std::vector<ShardFacts>& shards, std::size_t catalog_shard);
+
+}  // namespace pgweir::control
