@@ -1,6 +1,6 @@
 // The console's small lexer: splits a text into statements and a statement into tokens. It knows what PostgreSQL's
-// lexer treats as one piece ('...', E'...', "...", $tag$...$tag$, -- and nested /* */ comments), so that the SQL behind ROUTE
-// is cut where PostgreSQL would cut it. Pure functions; views point into the text.
+// lexer treats as one piece ('...', E'...', "...", $tag$...$tag$, -- and nested /* */ comments), so that the SQL behind
+// ROUTE is cut where PostgreSQL would cut it. Pure functions; views point into the text.
 #pragma once
 
 #include <string>

@@ -7,8 +7,10 @@
 namespace pgweir::admin {
 namespace {
 
-// What a reload cannot change, because sockets and threads exist already.
-bool changeable(std::string_view key) { return !key.starts_with("listen.") && !key.starts_with("metrics."); }
+// What a reload keeps (server/reload.h), because sockets, threads and ids exist already.
+bool changeable(std::string_view key) {
+  return key != "listen.address" && key != "listen.workers" && key != "listen.reuse_port" && key != "listen.node_id";
+}
 
 }  // namespace
 
