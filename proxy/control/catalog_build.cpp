@@ -1,5 +1,7 @@
 #include "proxy/control/catalog_build.h"
 
+#include <algorithm>
+
 #include "routing/plan/array_value.h"
 
 namespace pgweir::control {
@@ -138,6 +140,7 @@ std::vector<CatalogFunction> read_functions(const RowSet& rows) {
 
 ShardFacts read_shard_facts(const RowSet& server, const RowSet& fingerprints, const RowSet& oids) {
   ShardFacts facts;
+  facts.known = true;
   if (server.rows() > 0) {
     facts.version = server.text(0, 0);
     facts.version_num = server.number<int>(0, 1);
@@ -193,20 +196,26 @@ Catalog build_catalog(const CatalogRows& rows, const std::vector<CatalogFunction
   return catalog;
 }
 
+void add_foreign_tables(Catalog& catalog, const CatalogRows& rows, const OidMap& oids) {
+  Catalog other;
+  const TablesByOid by_oid = add_tables(other, rows.relations);
+  add_columns(other, by_oid, rows.columns);
+  add_constraints(other, by_oid, rows);
+  for (CatalogTable& table : other.tables) {
+    if (table.oid < 16384 || !catalog.table_index.emplace(table.schema + "." + table.name, catalog.tables.size()).second) continue;
+    table.oid = 0;
+    for (CatalogColumn& column : table.columns) column.type = oids.canonical(column.type);
+    catalog.tables.push_back(std::move(table));
+  }
+}
+
 void compare_shards(Catalog& catalog, const std::vector<ShardFacts>& shards, std::size_t catalog_shard) {
   for (std::size_t s = 0; s < shards.size(); ++s) {
     catalog.oid_maps.push_back(s == catalog_shard ? OidMap{} : map_oids(shards[catalog_shard], shards[s]));
     catalog.two_phase.push_back(shards[s].two_phase);
-    catalog.database_collation_c &= shards[s].collation_c;
-    // A table that the catalog shard lacks (local to another shard) is known by name only: its columns are not read.
-    for (const auto& [name, fingerprint] : shards[s].fingerprints) {
-      const auto [at, added] = catalog.table_index.emplace(name.first + "." + name.second, catalog.tables.size());
-      if (!added) continue;
-      CatalogTable table;
-      table.schema = name.first;
-      table.name = name.second;
-      catalog.tables.push_back(std::move(table));
-    }
+    if (shards[s].known) catalog.database_collation_c &= shards[s].collation_c;
+    for (const auto& [name, fingerprint] : shards[s].fingerprints)
+      if (std::find(catalog.schemas.begin(), catalog.schemas.end(), name.first) == catalog.schemas.end()) catalog.schemas.push_back(name.first);
   }
   catalog.collation_is_c[catalog.database_collation] = catalog.database_collation_c;
   for (CatalogTable& table : catalog.tables) {
@@ -215,7 +224,8 @@ void compare_shards(Catalog& catalog, const std::vector<ShardFacts>& shards, std
       const auto found = shards[s].fingerprints.find({table.schema, table.name});
       // System tables and sequences have no fingerprint: they stand where the catalog was read.
       const bool system = table.oid != 0 && table.oid < 16384;
-      if (found == shards[s].fingerprints.end() && !system && !(table.kind == 'S' && s == catalog_shard)) continue;
+      const bool assumed = !shards[s].known || system || (table.kind == 'S' && s == catalog_shard);
+      if (found == shards[s].fingerprints.end() && !assumed) continue;
       table.present_on.push_back(ShardId{static_cast<std::uint16_t>(s)});
       if (found == shards[s].fingerprints.end()) continue;
       if (first == nullptr) first = &found->second;

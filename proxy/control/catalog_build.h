@@ -18,6 +18,7 @@ struct CatalogRows {
 
 // What every shard is asked for, the catalog shard too.
 struct ShardFacts {
+  bool known = false;  // false: the shard never answered; it is then taken to be like the catalog shard
   std::string version, encoding;
   int version_num = 0;
   bool collation_c = false, two_phase = false;
@@ -32,6 +33,9 @@ routing::OidMap map_oids(const ShardFacts& canonical, const ShardFacts& shard);
 
 // Everything that stands on the catalog shard. `built_in` are its built-in functions.
 routing::Catalog build_catalog(const CatalogRows& rows, const std::vector<routing::CatalogFunction>& built_in);
+// Adds the tables of another shard (its relations, columns, unique_indexes and foreign_keys) that `catalog` does not have,
+// with the shard's OIDs of user-defined types replaced by the canonical ones; their own OID is 0. Before compare_shards().
+void add_foreign_tables(routing::Catalog& catalog, const CatalogRows& rows, const routing::OidMap& oids);
 // Adds what the shards say in comparison: presence, drift, OIDs, two-phase commit, collation of the whole cluster.
 void compare_shards(routing::Catalog& catalog, const std::vector<ShardFacts>& shards, std::size_t catalog_shard);
 
