@@ -175,6 +175,7 @@ Planner::Failure Planner::reference_write(const sql::Statement& s) {
   plan_->multi->returning = !m.returning.empty();
   plan_->multi->merge.kind = MergePlan::Kind::First;
   plan_->any_shard = false;
+  plan_->reference_table = t.schema + "." + t.name;
   return std::nullopt;
 }
 

@@ -73,6 +73,7 @@ struct Plan {
   std::optional<SqlError> multi_refusal;    // set: more than one shard is refused
   std::unique_ptr<MultiPlan> multi;
   std::unique_ptr<InsertPlan> insert;
+  std::string reference_table;              // schema.table of the reference table written
   std::vector<std::string> unqualified;     // names that a temp table could hide
   std::string explanation;
 };

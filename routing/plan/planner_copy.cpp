@@ -80,7 +80,7 @@ std::string option_text(const CopyOptions& o, const std::vector<std::string>& co
     text += ", QUOTE " + character(o.quote) + ", ESCAPE " + character(o.escape) + forced("FORCE_NULL", o.force_null, columns) +
             forced("FORCE_NOT_NULL", o.force_not_null, columns);
   }
-  if (header && o.header != CopyHeader::None) text += ", HEADER true";
+  if (header && o.header != CopyHeader::None) text += o.header == CopyHeader::Match ? ", HEADER match" : ", HEADER true";
   return text;
 }
 
@@ -98,7 +98,7 @@ void Planner::copy(const sql::Statement& s) {
     plan_->single_splices.clear();
     plan_->nows.clear();
     const SqlError refusal = refuse(reason::kCopy, "COPY of a query that runs on several shards", "Copy the table itself, or " + narrow_hint());
-    if (plan_->multi && plan_->narrowings.empty()) plan_->refusal = refusal;
+    if (!plan_->reference_table.empty()) plan_->refusal = refusal;
     plan_->multi.reset();
     plan_->multi_refusal = refusal;
     if (plan_->insert) {

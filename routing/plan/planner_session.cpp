@@ -124,9 +124,7 @@ void Planner::explain(const sql::Statement& s) {
     plan_->insert->may_split = false;
     plan_->insert->split_refusal = multi;
   }
-  if (plan_->multi && plan_->narrowings.empty() && !plan_->insert) {
-    plan_->refusal = multi;  // a reference write
-  }
+  if (!plan_->reference_table.empty()) plan_->refusal = multi;
   plan_->multi.reset();
   plan_->multi_refusal = multi;
 }

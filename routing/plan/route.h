@@ -36,8 +36,9 @@ struct Route {
     Scatter,     // read: pushed_sql (or the client's text) on every shard of `shards`, merged by `merge`
     Broadcast,   // write: the client's text (or pushed_sql) on every shard of `shards`, atomically
     Split,       // write: `statements`, one per shard, atomically
-    CopyIn,      // COPY FROM STDIN, rows routed by `copy`
-    CopyOut,     // COPY TO STDOUT from every shard of `shards`, concatenated
+    CopyIn,      // COPY FROM STDIN, rows routed by `copy`. `copy` null: a reference table, the same bytes to every shard of
+                 // `shards` under pushed_sql
+    CopyOut,     // COPY TO STDOUT from every shard of `shards` (pushed_sql if not empty), concatenated as copy->options say
     Local        // `local`
   };
   Kind kind = Kind::OneShard;

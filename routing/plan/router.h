@@ -87,7 +87,14 @@ struct RouteContext {
   // Names of the session's temp relations as stored (folded). They hide tables of the same unqualified name and live at home.
   std::span<const std::string> temp_tables;
   bool server_encoding = true;        // client_encoding is the servers' encoding; else text keys beyond ASCII are not read
-  bool parameters_known = true;       // false: Parse/Describe time, Bind has not come; routes by parameters then give all candidate shards
+  // false: Parse/Describe time, Bind has not come. Where parameters decide, the route is then OneShard with any_shard and all
+  // candidate shards (any of them can describe the client's text), or a Scatter/Broadcast over them; never a refusal that
+  // depends on their values.
+  // False: Parse/Describe time, Bind has not come. Where parameters decide, the route is then OneShard with any_shard and all
+  // candidate shards (any of them can describe the client's text), or a Scatter/Broadcast over them; never a refusal that
+  // depends on their values.
+  bool parameters_known = true;
+  bool want_explanation = true;       // fill Route::explanation; false on the hot path
 };
 
 class Router {
