@@ -69,7 +69,7 @@ QueryResult convert(PGconn* connection, const PGresult* result) {
 }
 
 struct Values {
-  explicit Values(const Row& row) {
+  explicit Values(const Row& row, bool binary = false) : formats(row.size(), binary ? 1 : 0) {
     for (const Cell& cell : row) {
       pointers.push_back(cell ? cell->c_str() : nullptr);
       lengths.push_back(cell ? static_cast<int>(cell->size()) : 0);
@@ -77,7 +77,7 @@ struct Values {
   }
   int count() const { return static_cast<int>(pointers.size()); }
   std::vector<const char*> pointers;
-  std::vector<int> lengths;
+  std::vector<int> lengths, formats;
 };
 
 }  // namespace
@@ -155,10 +155,11 @@ QueryResult Connection::must(const std::string& sql) {
 }
 
 QueryResult Connection::params(const std::string& sql, const Row& values, const std::vector<Oid>& types,
-                               bool binary_result) {
-  const Values list(values);
+                               bool binary_result, bool binary_values) {
+  const Values list(values, binary_values);
   const ResultPointer result(PQexecParams(raw(), sql.c_str(), list.count(), types.empty() ? nullptr : types.data(),
-                                          list.pointers.data(), list.lengths.data(), nullptr, binary_result ? 1 : 0));
+                                          list.pointers.data(), list.lengths.data(), list.formats.data(),
+                                          binary_result ? 1 : 0));
   return convert(raw(), result.get());
 }
 
@@ -168,11 +169,20 @@ QueryResult Connection::prepare(const std::string& name, const std::string& sql,
   return convert(raw(), result.get());
 }
 
-QueryResult Connection::execute(const std::string& name, const Row& values, bool binary_result) {
-  const Values list(values);
+QueryResult Connection::execute(const std::string& name, const Row& values, bool binary_result, bool binary_values) {
+  const Values list(values, binary_values);
   const ResultPointer result(PQexecPrepared(raw(), name.c_str(), list.count(), list.pointers.data(),
-                                            list.lengths.data(), nullptr, binary_result ? 1 : 0));
+                                            list.lengths.data(), list.formats.data(), binary_result ? 1 : 0));
   return convert(raw(), result.get());
+}
+
+std::pair<QueryResult, std::vector<Oid>> Connection::describe(const std::string& name) {
+  const ResultPointer result(PQdescribePrepared(raw(), name.c_str()));
+  std::vector<Oid> parameters;
+  for (int index = 0; index < PQnparams(result.get()); ++index) {
+    parameters.push_back(PQparamtype(result.get(), index));
+  }
+  return {convert(raw(), result.get()), parameters};
 }
 
 QueryResult Connection::copy_in(const std::string& sql, std::string_view data) {

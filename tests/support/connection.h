@@ -59,11 +59,15 @@ class Connection {
   std::vector<QueryResult> exec_all(const std::string& sql);
   // exec() whose failure throws std::runtime_error: for the set-up of a test.
   QueryResult must(const std::string& sql);
-  // By the extended protocol, unnamed statement; parameters in text, types as given (0: the server decides).
+  // By the extended protocol, unnamed statement; parameters in text unless binary_values, types as given (0: the server
+  // decides).
   QueryResult params(const std::string& sql, const Row& values, const std::vector<Oid>& types = {},
-                     bool binary_result = false);
+                     bool binary_result = false, bool binary_values = false);
   QueryResult prepare(const std::string& name, const std::string& sql, const std::vector<Oid>& types = {});
-  QueryResult execute(const std::string& name, const Row& values = {}, bool binary_result = false);
+  QueryResult execute(const std::string& name, const Row& values = {}, bool binary_result = false,
+                      bool binary_values = false);
+  // Describe of a prepared statement: its columns in `columns` and `types`, its parameters in the second.
+  std::pair<QueryResult, std::vector<Oid>> describe(const std::string& name);
 
   // COPY ... FROM STDIN with `data` (text format unless the statement says otherwise) and COPY ... TO STDOUT.
   QueryResult copy_in(const std::string& sql, std::string_view data);
