@@ -24,6 +24,17 @@ std::string together(const std::vector<std::string>& queries) {
   return sql + kEnd;
 }
 
+std::vector<std::string> shard_queries(bool canonical) {
+  std::vector<std::string> queries{change_token_query(), server_query(), fingerprints_query(), oids_query()};
+  if (!canonical) return queries;
+  for (const auto& query : {schemas_query(), relations_query(), columns_query(), unique_indexes_query(), foreign_keys_query(),
+                            functions_query(false), operators_query(), types_query(), enum_labels_query(), collations_query()})
+    queries.push_back(query);
+  return queries;
+}
+
+std::vector<std::string> table_queries() { return {relations_query(), columns_query(), unique_indexes_query(), foreign_keys_query()}; }
+
 // Results without those of BEGIN and COMMIT.
 bool take(Reply& reply, std::size_t count) {
   if (!reply.ok() || reply.results.size() != count + 2) return false;
@@ -58,12 +69,8 @@ Async<void> CatalogLoader::refresh(std::size_t shard) {
   }
   if (source.facts.known && token.results[0].text(0, 0) == source.token) co_return;
 
-  std::vector<std::string> queries{change_token_query(), server_query(), fingerprints_query(), oids_query()};
   const bool canonical = shard == catalog_shard_;
-  if (canonical)
-    for (const auto& query : {schemas_query(), relations_query(), columns_query(), unique_indexes_query(), foreign_keys_query(),
-                              functions_query(false), operators_query(), types_query(), enum_labels_query(), collations_query()})
-      queries.push_back(query);
+  const std::vector<std::string> queries = shard_queries(canonical);
   Reply reply = co_await source.connection.query(together(queries), kReadBound);
   if (!take(reply, queries.size())) {
     source.error = reply.error ? reply.error : incomplete();
@@ -100,7 +107,7 @@ Async<void> CatalogLoader::read_tables(std::size_t shard) {
     source.rows = {};
     co_return;
   }
-  const std::vector<std::string> queries{relations_query(), columns_query(), unique_indexes_query(), foreign_keys_query()};
+  const std::vector<std::string> queries = table_queries();
   Reply reply = co_await source.connection.query(together(queries), kReadBound);
   if (!take(reply, queries.size())) {
     source.error = reply.error ? reply.error : incomplete();
