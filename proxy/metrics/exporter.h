@@ -24,7 +24,7 @@ class Exporter {
   // Binds and serves; started already: moves to the new address, and when that fails nothing is served. Port 0: the
   // system chooses, see port(). Errors: a unix socket (HTTP needs a TCP address), or an address that cannot be bound.
   net::Result<std::monostate> start(const config::Endpoint& address);
-  // Waits for scrapes that are under way. Idempotent.
+  // Waits for scrapes that are under way, some milliseconds without any. Idempotent.
   void stop();
   // The bound port; 0 when not started.
   std::uint16_t port() const;

@@ -40,7 +40,8 @@ struct Scrape {
   std::map<std::string, std::string> types, helps;
   std::map<std::string, double> samples;
 
-  explicit Scrape(const std::string& body) {
+  explicit Scrape(const std::string& body) { read(body); }
+  void read(const std::string& body) {
     std::istringstream lines(body);
     for (std::string line; std::getline(lines, line);) {
       if (!line.empty() && line.back() == '\r') line.pop_back();
