@@ -98,8 +98,10 @@ void Console::State::run(std::string_view statement, Done then) {
 
 void Console::State::take(Answer answer) {
   if (answer) {
+    const std::size_t before = replies.size();
     encode_table(*answer, replies);
     if (replies.size() <= kMaxReplies) return;
+    replies.resize(before);
     answer = SqlError{"54000", "the answers to one text are larger than " + std::to_string(kMaxReplies) + " bytes", {},
                       "Send fewer commands at once.", {}, {}};
   }
