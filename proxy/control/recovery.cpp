@@ -19,6 +19,7 @@ constexpr char kStalledAge[] = "60 seconds";    // a coordinator that waits so l
 constexpr char kCommitRowAge[] = "60 seconds";
 constexpr char kAbortRowAge[] = "10 minutes";
 constexpr char kBatch[] = "1000";
+constexpr unsigned kMaxBlocked = 3;             // waits for live coordinators on one shard, per pass
 
 }  // namespace
 
@@ -52,6 +53,7 @@ Async<void> Recovery::list(std::size_t shard) {
 Async<void> Recovery::look(std::size_t shard) {
   Source& source = *sources_[shard];
   source.listed = false;
+  source.blocked = 0;
   const Login login = recovery_login(*config_, cluster_, cluster_.shards[shard].primary);
   if (auto error = co_await source.connection.ensure(login, kConnectBound)) {
     // Which statements may run does not change while a shard is away: its own COMMIT says no.
@@ -68,13 +70,16 @@ Async<void> Recovery::look(std::size_t shard) {
 // durable before anybody acts on them (synchronous_commit = on in our sessions; autocommit, READ COMMITTED).
 Async<Recovery::Decision> Recovery::decide(std::size_t shard, std::string key) {
   Source& source = *sources_[shard];
-  if (!source.connection.is_open()) co_return Decision::Unknown;
+  if (!source.connection.is_open() || source.blocked >= kMaxBlocked) co_return Decision::Unknown;
   const std::string literal = sql_literal(key);
   Reply inserted = co_await source.connection.query(
       "INSERT INTO pgweir.decision (gid, state) VALUES (" + literal + ", 'abort') ON CONFLICT DO NOTHING", kFinishBound);
   if (!inserted.ok()) {
-    if (inserted.error->sqlstate == "55P03") co_await end_stalled_coordinators(shard);  // its row is there, not committed
-    else log::warning("cluster {}: no decision about {} yet: {}", cluster_.name, key, inserted.error->message);
+    if (inserted.error->sqlstate == "55P03") {  // its row is there, not committed
+      ++source.blocked;
+      co_await end_stalled_coordinators(shard);
+    } else
+      log::warning("cluster {}: no decision about {} yet: {}", cluster_.name, key, inserted.error->message);
     co_return Decision::Unknown;
   }
   Reply state = co_await source.connection.query("SELECT state FROM pgweir.decision WHERE gid = " + literal, kFinishBound);

@@ -36,6 +36,7 @@ class Recovery {
     bool listed = false;   // `prepared` is what the shard holds now
     std::vector<Prepared> prepared;
     DecisionTableState table;
+    unsigned blocked = 0;  // decisions of this pass that waited for a live coordinator in vain
   };
   enum class Decision { Unknown, Commit, Abort };
   struct Row { std::string gid, state; bool has_participants = false; std::vector<std::string> participants; };
