@@ -27,7 +27,7 @@ void AdminSession::start(WorkerContext& context, std::unique_ptr<net::Stream> st
                                     {"standard_conforming_strings", "on"},
                                     {"integer_datetimes", "on"}})
     protocol::encode_parameter_status(name, value, message);
-  protocol::encode_backend_key_data(1, "\0\0\0\0", message);
+  protocol::encode_backend_key_data(1, std::string_view("\0\0\0\0", 4), message);
   protocol::encode_ready_for_query(protocol::TransactionStatus::Idle, message);
   session.stream_->send(message);
   session.stream_->set_handler(&session);

@@ -155,6 +155,7 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   Step relay_extended(const protocol::Frame& frame);
   Step relay_parse(const protocol::Frame& frame);
   Step relay_bind(const protocol::Frame& frame);
+  bool bind_deallocate(const protocol::Bind& bind, const routing::StatementFacts& facts);
   Step relay_describe(const protocol::Frame& frame);
   Step relay_close(const protocol::Frame& frame);
   Step check_bind(const protocol::Frame& frame);

@@ -24,6 +24,7 @@ const routing::RouteContext& Session::route_context() {
     context_settings_ = settings_;
     context_told_ = told_;
     context = routing::RouteContext{};
+    context.want_explanation = false;
     context.user = identity_.user;
     if (const auto* path = settings_->find("search_path")) context.search_path = *path;
     if (const auto* role = settings_->find("role")) context.user = *role;

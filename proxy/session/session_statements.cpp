@@ -166,11 +166,37 @@ Session::Step Session::check_bind(const Frame& frame) {
   return Step::Done;
 }
 
+// DEALLOCATE of a statement that the client prepared by protocol: it has another name on the server.
+bool Session::bind_deallocate(const protocol::Bind& bind, const routing::StatementFacts& facts) {
+  if (facts.name.empty()) {
+    statements_.erase_all(0);
+    statements_.confirm(0);
+    return false;  // the server's own DEALLOCATE ALL follows; watch_tag() sees it
+  }
+  auto* target = statements_.find(facts.name);
+  if (!target) return false;
+  const StatementPtr statement = *target;
+  if (!ensure_on_server(*statement)) return true;
+  const auto hash = statement_hash(*statement);
+  out_.clear();
+  protocol::encode_parse("", "DEALLOCATE " + pool::quote_identifier(protocol::server_name(hash)), {}, out_);
+  protocol::encode_bind_raw(bind.portal, "", bind.tail, out_);
+  relay_->tracker().push(Request::Parse, Disposition::Swallow);
+  if (relay_->tracker().push(Request::Bind, Disposition::Forward) == Push::Queued) relay_->send(out_);
+  relay_->server().statements.erase(hash);
+  statements_.erase(facts.name, 0);
+  statements_.confirm(0);
+  return true;
+}
+
 Session::Step Session::relay_bind(const Frame& frame) {
   inject_begin(*relay_);
   if (auto checked = check_bind(frame); group_.failed) return checked;
   auto bind = protocol::decode_bind(frame.body());
   Statement& statement = **statements_.find(bind->statement);
+  if (const auto& facts = statement.analysis->statements;
+      facts.size() == 1 && facts.front().kind == routing::StatementKind::Deallocate && bind_deallocate(*bind, facts.front()))
+    return Step::Done;
   if (!ensure_on_server(statement)) return Step::Done;
   out_.clear();
   protocol::encode_bind_raw(bind->portal, protocol::server_name(statement_hash(statement)), bind->tail, out_);

@@ -47,7 +47,9 @@ void Session::send_warning(const SqlError& warning) {
 }
 
 std::string Session::explain(const routing::Analysis& analysis) {
-  auto route = context_.router.route(*routing_, analysis, 0, {}, route_context());
+  routing::RouteContext context = route_context();
+  context.want_explanation = true;
+  auto route = context_.router.route(*routing_, analysis, 0, {}, context);
   if (!route) return "Refused: " + route.error().message + "\nReason: " + route.error().reason + "\nHint: " + route.error().hint;
   return route->explanation;
 }
