@@ -58,7 +58,7 @@ Planner::Failure Planner::table_constraints(const BoundRelation& t, const std::v
 Planner::Failure Planner::key_assignments(const sql::Modify& m, const BoundRelation& t) {
   for (const auto& set : m.set) {
     if (!contains(t.entry->table->key, set.name)) continue;
-    const Level& level = *bound_.levels.front();
+    const QueryLevel& level = *bound_.levels.front();
     const auto column = set.expr ? level.resolve(*set.expr) : std::nullopt;
     bool same = column && column->level == &level && column->relation == 0 && level.column(*column).name == set.name;
     for (const Expr* e : level.where) {
@@ -97,7 +97,7 @@ Planner::Failure Planner::change(const sql::Statement& s) {
     if (in_where || !m.from.empty()) return refuse(reason::kNodeDependent, "a volatile function decides about rows of several shards", narrow_hint());
   }
   // FROM and USING: co-located tables, or reference tables, inner-joined with the target.
-  const Level& main = *bound_.levels.front();
+  const QueryLevel& main = *bound_.levels.front();
   for (const BoundRelation& r : main.relations) {
     if (r.kind == RelationKind::Derived) return refuse(reason::kSubselect, "a sub-select or function in FROM over several shards", narrow_hint());
   }
@@ -164,6 +164,17 @@ Planner::Failure Planner::reference_write(const sql::Statement& s) {
       return refuse(reason::kReferenceWrite, "LIMIT or DISTINCT in a write to a reference table may pick other rows on each shard", "Read the rows first and pass them as values.");
     }
   }
+  // Aggregates and windows that depend on the order of rows may differ from copy to copy.
+  bool ordered = false;
+  const auto look = [&](const Expr& e) {
+    if (!e.call) return;
+    const bool exact = e.name() == "count" || e.name() == "min" || e.name() == "max";
+    ordered |= e.call->over != nullptr || (is_aggregate(e) && !exact);
+  };
+  for (const auto& level : bound_.levels) {
+    for (const Expr* e : level->select ? sql::level_expressions(*level->select) : sql::level_expressions(*level->modify)) sql::each_local(*e, look);
+  }
+  if (ordered) return refuse(reason::kReferenceWrite, "an aggregate or window in a write to a reference table may differ from copy to copy", "Read the value first and pass it as a parameter.");
   const bool insert = s.command == sql::Command::Insert;
   if (auto f = reference_values(m, t, insert)) return f;
   if (s.command == sql::Command::Update && !m.from.empty()) {

@@ -86,6 +86,7 @@ Result<Route> several(const Decision& d, ShardSet shards) {
     if (d.context.in_transaction) {
       return refuse(reason::kNow, "now() inside a transaction block would be another time on each shard", "Pass the time as a parameter.");
     }
+    for (Splice& s : splices) s.text = expand_marks(std::move(s.text), d.plan.nows, d.context.now_microseconds);
     for (const NowUse& use : d.plan.nows) splices.push_back(now_splice(use, d.context.now_microseconds));
   }
   if (!splices.empty()) route.pushed_sql = apply_splices(d.text, d.facts.begin, d.facts.end, std::move(splices));

@@ -223,7 +223,7 @@ Planner::Failure Planner::insert_select(const sql::Modify& m, const std::vector<
 }
 
 // The constant that a column equals in every row of its level.
-std::optional<Term> Planner::constant_of(const Level& level, const Expr& e, const KeyColumn& key) const {
+std::optional<Term> Planner::constant_of(const QueryLevel& level, const Expr& e, const KeyColumn& key) const {
   const auto id = level.resolve(e);
   if (!id || id->level != &level || level.column(*id).type != key.oid) return std::nullopt;
   const auto members = equal_columns(*id);

@@ -30,7 +30,7 @@ struct NarrowResult {
 class Narrowing {
  public:
   // `relation` is a sharded one of `level`. Key columns whose type does not fit the placement narrow nothing.
-  static Narrowing compile(const Level& level, std::size_t relation);
+  static Narrowing compile(const QueryLevel& level, std::size_t relation);
   NarrowResult evaluate(const TermInput& input) const;
 
   std::string table;                   // schema.name

@@ -30,7 +30,7 @@ bool applies(const JoinCondition& j, std::size_t relation) {
 // Calls fn(condition) for what restricts rows of `relation`: conditions on every row, and those of joins that the
 // relation is on the nullable side of. Of an outer query's level only the conditions on every row count.
 template <class Fn>
-void each_condition(const Level& level, std::size_t relation, bool own, Fn fn) {
+void each_condition(const QueryLevel& level, std::size_t relation, bool own, Fn fn) {
   for (const Expr* e : level.where) fn(*e);
   if (!own) return;
   for (const JoinCondition& j : level.joins) {
@@ -51,13 +51,13 @@ class EqualClass {
   void add(const ColumnId& from, const ColumnId& id) {
     if (comparable(from, id) && std::find(members_.begin(), members_.end(), id) == members_.end()) members_.push_back(id);
   }
-  void equality(const Level& level, const ColumnId& from, const Expr& left, const Expr& right) {
+  void equality(const QueryLevel& level, const ColumnId& from, const Expr& left, const Expr& right) {
     const auto l = level.resolve(left), r = level.resolve(right);
     if (!l || !r) return;
     if (*l == from) add(from, *r);
     if (*r == from) add(from, *l);
   }
-  void edge(const Level& level, const ColumnId& from, const Expr& e) {
+  void edge(const QueryLevel& level, const ColumnId& from, const Expr& e) {
     if (e.kind != ExprKind::Operator || e.op != OperatorForm::Plain || !built_in_operator(e, "=") || !e.args[0] || !e.args[1]) return;
     const Expr &left = *e.args[0], &right = *e.args[1];
     if (left.kind == ExprKind::Row && right.kind == ExprKind::Row && left.args.size() == right.args.size()) {
@@ -69,7 +69,7 @@ class EqualClass {
   // Equalities known where the column's relation stands. A column of an outer query is met from an inner one through the
   // inner one's conditions, and goes on through the outer one's conditions on every row.
   void extend(ColumnId from) {
-    const Level& level = *from.level;
+    const QueryLevel& level = *from.level;
     const bool own = &level == members_.front().level;
     each_condition(level, from.relation, own, [&](const Expr& e) { edge(level, from, e); });
     for (const UsingPair& p : level.pairs) {
@@ -86,7 +86,7 @@ class EqualClass {
 // Compiles conditions for one relation, whose key levels are known under the columns of `classes`.
 class Compiler {
  public:
-  Compiler(const Level& level, std::size_t relation) : level_(level), relation_(level.relations[relation]) {
+  Compiler(const QueryLevel& level, std::size_t relation) : level_(level), relation_(level.relations[relation]) {
     const std::size_t levels = relation_.entry->placement->levels();
     for (std::size_t i = 0; i < levels; ++i) {
       classes_.emplace_back();
@@ -102,10 +102,10 @@ class Compiler {
   KeyPredicate run(std::size_t relation) {
     KeyPredicate all;
     all.kind = KeyPredicate::Kind::And;
-    std::vector<std::pair<const Level*, std::size_t>> owners{{&level_, relation}};
+    std::vector<std::pair<const QueryLevel*, std::size_t>> owners{{&level_, relation}};
     for (const auto& c : classes_) {
       for (const ColumnId& id : c) {
-        const std::pair<const Level*, std::size_t> owner{id.level, id.relation};
+        const std::pair<const QueryLevel*, std::size_t> owner{id.level, id.relation};
         if (std::find(owners.begin(), owners.end(), owner) == owners.end()) owners.push_back(owner);
       }
     }
@@ -125,7 +125,7 @@ class Compiler {
  private:
   using Kind = KeyPredicate::Kind;
 
-  std::optional<std::size_t> key_level(const Level& level, const Expr& e) const {
+  std::optional<std::size_t> key_level(const QueryLevel& level, const Expr& e) const {
     const auto id = level.resolve(e);
     if (!id) return std::nullopt;
     for (std::size_t i = 0; i < classes_.size(); ++i) {
@@ -134,7 +134,7 @@ class Compiler {
     return std::nullopt;
   }
 
-  KeyPredicate compile(const Level& level, const Expr& e, int depth) {
+  KeyPredicate compile(const QueryLevel& level, const Expr& e, int depth) {
     KeyPredicate p;
     if (depth > 100) return p;
     if (e.kind == ExprKind::And || e.kind == ExprKind::Or) return junction(level, e, depth);
@@ -150,7 +150,7 @@ class Compiler {
     }
   }
 
-  KeyPredicate junction(const Level& level, const Expr& e, int depth) {
+  KeyPredicate junction(const QueryLevel& level, const Expr& e, int depth) {
     KeyPredicate p;
     p.kind = e.kind == ExprKind::And ? Kind::And : Kind::Or;
     for (const auto& part : e.args) {
@@ -162,7 +162,7 @@ class Compiler {
   }
 
   // column = value, either way round; rows element by element.
-  KeyPredicate equal(const Level& level, const Expr& left, const Expr& right, bool null_safe) {
+  KeyPredicate equal(const QueryLevel& level, const Expr& left, const Expr& right, bool null_safe) {
     KeyPredicate p;
     if (!null_safe && left.kind == ExprKind::Row && right.kind == ExprKind::Row && left.args.size() == right.args.size()) {
       p.kind = Kind::And;
@@ -186,7 +186,7 @@ class Compiler {
     return p;
   }
 
-  KeyPredicate comparison(const Level& level, const std::string& name, const Expr& e, const Expr& left, const Expr& right) {
+  KeyPredicate comparison(const QueryLevel& level, const std::string& name, const Expr& e, const Expr& left, const Expr& right) {
     if (!built_in_operator(e, name)) return {};
     if (name == "=") return equal(level, left, right, false);
     static constexpr std::pair<std::string_view, Kind> kForms[] = {
@@ -200,7 +200,7 @@ class Compiler {
     return {};
   }
 
-  KeyPredicate bound(const Level& level, const Expr& column, const Expr& value, Kind kind) {
+  KeyPredicate bound(const QueryLevel& level, const Expr& column, const Expr& value, Kind kind) {
     const auto key = key_level(level, column);
     // The order of text is the collation's, not the bytes'.
     if (!key || columns_[*key].type == config::KeyType::Text) return {};
@@ -213,7 +213,7 @@ class Compiler {
     return p;
   }
 
-  KeyPredicate between(const Level& level, const Expr& column, const Expr& list) {
+  KeyPredicate between(const QueryLevel& level, const Expr& column, const Expr& list) {
     if (list.args.size() != 2) return {};
     KeyPredicate p;
     p.kind = Kind::And;
@@ -223,7 +223,7 @@ class Compiler {
     return p.children.empty() ? KeyPredicate{} : p;
   }
 
-  KeyPredicate in_list(const Level& level, const Expr& left, const Expr& right) {
+  KeyPredicate in_list(const QueryLevel& level, const Expr& left, const Expr& right) {
     if (left.kind == ExprKind::Row) {
       KeyPredicate any;
       any.kind = Kind::Or;
@@ -237,7 +237,7 @@ class Compiler {
     return one_of(level, left, right.args);
   }
 
-  KeyPredicate one_of(const Level& level, const Expr& left, const std::vector<sql::ExprPtr>& values) {
+  KeyPredicate one_of(const QueryLevel& level, const Expr& left, const std::vector<sql::ExprPtr>& values) {
     const auto key = key_level(level, left);
     if (!key) return {};
     KeyPredicate p;
@@ -251,7 +251,7 @@ class Compiler {
     return p;
   }
 
-  KeyPredicate any_array(const Level& level, const Expr& left, const Expr& right) {
+  KeyPredicate any_array(const QueryLevel& level, const Expr& left, const Expr& right) {
     if (right.kind == ExprKind::Array) return one_of(level, left, right.args);
     const auto key = key_level(level, left);
     if (!key) return {};
@@ -264,7 +264,7 @@ class Compiler {
     return p;
   }
 
-  const Level& level_;
+  const QueryLevel& level_;
   const BoundRelation& relation_;
   std::vector<std::vector<ColumnId>> classes_;
   std::vector<KeyColumn> columns_;
@@ -288,7 +288,7 @@ KeyColumn key_column(const BoundRelation& r, std::size_t level, std::size_t colu
   return {r.entry->placement->key_type(level), c.type, c.typmod};
 }
 
-Narrowing Narrowing::compile(const Level& level, std::size_t relation) {
+Narrowing Narrowing::compile(const QueryLevel& level, std::size_t relation) {
   const BoundRelation& r = level.relations[relation];
   Narrowing n;
   n.table = r.schema + "." + r.name;

@@ -81,6 +81,11 @@ struct Plan {
 // Applies splices (any order) to text[begin, end).
 std::string apply_splices(std::string_view text, std::size_t begin, std::size_t end, std::vector<Splice> splices);
 
+// Stands for use `index` of Plan::nows in text that is written a second time.
+std::string now_mark(std::size_t index);
+// Replaces the marks by constants.
+std::string expand_marks(std::string text, const std::vector<NowUse>& nows, std::int64_t microseconds);
+
 // now() at this instant as a constant of the type of `use`.
 Splice now_splice(const NowUse& use, std::int64_t microseconds);
 

@@ -14,7 +14,7 @@ namespace {
 
 using sql::Command;
 
-bool is_insert_level(const Level& level) {
+bool is_insert_level(const QueryLevel& level) {
   return level.modify != nullptr && level.relations.size() > 1 && level.relations[1].visible == "excluded";
 }
 
@@ -152,6 +152,9 @@ Planner::Failure Planner::check_modifies(const sql::Statement& s) {
 }
 
 Planner::Failure Planner::nows() {
+  if (!uses_.nows.empty() && text_.find('\x01') != std::string_view::npos && !uses_.node_dependent) {
+    uses_.node_dependent = refuse(reason::kNotUnderstood, "control characters in a statement that uses now()", "Leave them out.");
+  }
   for (const sql::Expr* e : uses_.nows) {
     auto use = now_use(text_, *e, statement_->end);
     if (!use) {

@@ -62,13 +62,15 @@ class Planner {
   Failure scatter_from(const sql::Select& select);
   Failure scatter_sublevels();
   Failure find_anchor();
-  bool colocated(const Level& level, std::size_t relation, std::size_t anchor) const;
+  bool colocated(const QueryLevel& level, std::size_t relation, std::size_t anchor) const;
   Failure scatter_windows(const sql::Select& select);
   bool full_key(const std::vector<const sql::Expr*>& exprs) const;
   Failure scatter_order(const sql::Select& select, MultiPlan& multi);
   Failure scatter_limit(const sql::Select& select, MultiPlan& multi);
   void push_limit(MultiPlan& multi);
   Failure per_row_values(const sql::Select& select) const;
+  // text[begin, end) to be written again: uses of now() become marks that expand_marks() replaces.
+  std::string copy(TextRange range) const;
   std::vector<Splice> hidden_splices(const std::vector<std::string>& hidden) const;
 
   // scatter_columns.cpp
@@ -111,7 +113,7 @@ class Planner {
   Failure insert_rows(const sql::Statement& statement, const std::vector<const CatalogColumn*>& columns);
   Failure insert_select(const sql::Modify& m, const std::vector<const CatalogColumn*>& columns);
   Failure insert_row(const sql::Modify& m, const std::vector<sql::ExprPtr>& row, const std::vector<const CatalogColumn*>& columns, InsertRow& out);
-  std::optional<Term> constant_of(const Level& level, const sql::Expr& e, const KeyColumn& key) const;
+  std::optional<Term> constant_of(const QueryLevel& level, const sql::Expr& e, const KeyColumn& key) const;
   bool clock_words_only_in_text(const sql::Modify& m, const std::vector<const CatalogColumn*>& columns) const;
   Failure insert_constraints(const sql::Modify& m, const std::vector<const CatalogColumn*>& columns);
   Failure conflict(const sql::Modify& m);

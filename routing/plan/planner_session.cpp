@@ -9,6 +9,16 @@ using sql::Command;
 
 constexpr std::string_view kPrefix = "pgweir.";
 
+// What stands behind EXPLAIN (...).
+std::string explained_text(std::string_view text, const sql::Statement& s) {
+  const auto tokens = sql::tokenize(text, s.begin, s.end);
+  if (!tokens) return {};
+  for (const auto& t : *tokens) {
+    if (t.depth == 0 && text[t.begin] == ')') return std::string(text.substr(t.end, s.end - t.end));
+  }
+  return {};
+}
+
 bool is_hint(const std::string& name) { return name.substr(0, kPrefix.size()) == kPrefix; }
 
 }  // namespace
@@ -97,7 +107,7 @@ bool Planner::session_command(const sql::Statement& s) {
         Route route;
         route.kind = Route::Kind::Local;
         route.local.kind = LocalAction::Kind::ExplainRoute;
-        route.local.value = std::string(text_.substr(s.begin, s.end - s.begin));
+        route.local.value = explained_text(text_, s);
         plan_->fixed = std::move(route);
         return true;
       }

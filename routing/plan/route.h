@@ -26,7 +26,7 @@ struct ShardStatement {
 struct LocalAction {
   enum class Kind : std::uint8_t { SetHint, ResetHint, ShowHint, ExplainRoute } kind = Kind::SetHint;
   std::string name;    // "shard", "sharding_key" or "role"
-  std::string value;
+  std::string value;   // SetHint: the new value; ExplainRoute: the statement to explain
   bool transaction_local = false;  // SET LOCAL
 };
 

@@ -18,7 +18,7 @@ using sql::Select;
 // (Replicated), or rows that a copy per shard would multiply or null-extend.
 enum class Spread : std::uint8_t { Replicated, Anchored, Wrong };
 
-Spread spread(const FromItem& item, const Level& level, std::size_t& next) {
+Spread spread(const FromItem& item, const QueryLevel& level, std::size_t& next) {
   if (item.kind != FromItem::Kind::Join) {
     const std::size_t index = next++;
     return level.relations[index].sharded() ? Spread::Anchored : Spread::Replicated;
@@ -40,7 +40,7 @@ bool aliased_join(const FromItem& item) {
   return item.aliased || (item.left && aliased_join(*item.left)) || (item.right && aliased_join(*item.right));
 }
 
-bool on_nullable_side(const Level& level, std::size_t relation) {
+bool on_nullable_side(const QueryLevel& level, std::size_t relation) {
   for (const JoinCondition& j : level.joins) {
     if (std::find(j.applies_to.begin(), j.applies_to.end(), relation) != j.applies_to.end()) return true;
   }
@@ -103,7 +103,7 @@ Planner::Failure Planner::scatter_shape(const Select& s) {
 }
 
 Planner::Failure Planner::scatter_from(const Select& s) {
-  const Level& level = *bound_.levels.front();
+  const QueryLevel& level = *bound_.levels.front();
   if (level.select != &s) return refuse(reason::kWith, "WITH over several shards is not merged", narrow_hint());
   if (s.from.empty()) return refuse(reason::kSubselect, "a SELECT without tables whose sub-selects read several shards", narrow_hint());
   for (const auto& item : s.from) {
@@ -126,8 +126,8 @@ Planner::Failure Planner::scatter_from(const Select& s) {
   return std::nullopt;
 }
 
-bool Planner::colocated(const Level& level, std::size_t relation, std::size_t anchor) const {
-  const Level& main = *bound_.levels.front();
+bool Planner::colocated(const QueryLevel& level, std::size_t relation, std::size_t anchor) const {
+  const QueryLevel& main = *bound_.levels.front();
   const BoundRelation &r = level.relations[relation], &a = main.relations[anchor];
   if (r.entry->table->placement != a.entry->table->placement) return false;
   for (std::size_t i = 0; i < r.entry->placement->levels(); ++i) {
@@ -141,7 +141,7 @@ bool Planner::colocated(const Level& level, std::size_t relation, std::size_t an
 
 // The table that all others are joined to on its whole key.
 Planner::Failure Planner::find_anchor() {
-  const Level& main = *bound_.levels.front();
+  const QueryLevel& main = *bound_.levels.front();
   for (std::size_t a = 0; a < main.relations.size(); ++a) {
     if (!main.relations[a].sharded() || on_nullable_side(main, a)) continue;
     bool all = true;
@@ -162,7 +162,7 @@ Planner::Failure Planner::find_anchor() {
 
 Planner::Failure Planner::scatter_sublevels() {
   for (std::size_t l = 1; l < bound_.levels.size(); ++l) {
-    const Level& level = *bound_.levels[l];
+    const QueryLevel& level = *bound_.levels[l];
     bool sharded = false;
     for (std::size_t i = 0; i < level.relations.size(); ++i) {
       const BoundRelation& r = level.relations[i];
@@ -182,7 +182,7 @@ Planner::Failure Planner::scatter_sublevels() {
 }
 
 bool Planner::full_key(const std::vector<const Expr*>& exprs) const {
-  const Level& main = *bound_.levels.front();
+  const QueryLevel& main = *bound_.levels.front();
   for (const auto& key_class : anchor_classes_) {
     const bool held = std::any_of(exprs.begin(), exprs.end(), [&](const Expr* e) {
       std::optional<ColumnId> id = main.resolve(*e);
@@ -289,6 +289,15 @@ void Planner::push_limit(MultiPlan& multi) {
            " + " + offset + " END";
   }
   multi.splices.push_back({ranges_->limit_begin, ranges_->end, text});
+}
+
+std::string Planner::copy(TextRange range) const {
+  std::vector<Splice> marks;
+  for (std::size_t i = 0; i < plan_->nows.size(); ++i) {
+    const NowUse& use = plan_->nows[i];
+    if (use.begin >= range.begin && use.end <= range.end) marks.push_back({use.begin, use.end, now_mark(i)});
+  }
+  return apply_splices(text_, range.begin, range.end, std::move(marks));
 }
 
 std::vector<Splice> Planner::hidden_splices(const std::vector<std::string>& hidden) const {

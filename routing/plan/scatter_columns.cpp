@@ -13,7 +13,7 @@ using sql::Expr;
 using sql::ExprKind;
 
 Planner::Failure Planner::expand_star(const Expr& star) {
-  const Level& main = *bound_.levels.front();
+  const QueryLevel& main = *bound_.levels.front();
   if (!main.pairs.empty()) {
     return refuse(reason::kNotUnderstood, "* over a join with USING or NATURAL cannot be ordered or grouped over several shards", "Name the columns.");
   }
@@ -31,7 +31,7 @@ Planner::Failure Planner::expand_star(const Expr& star) {
 }
 
 Planner::Failure Planner::output_columns(const sql::Select& s) {
-  const Level& main = *bound_.levels.front();
+  const QueryLevel& main = *bound_.levels.front();
   const bool positions_matter = s.distinct || !s.order_by.empty() || !s.group_by.empty();
   for (std::size_t i = 0; i < s.targets.size(); ++i) {
     const auto& t = s.targets[i];
@@ -44,7 +44,7 @@ Planner::Failure Planner::output_columns(const sql::Select& s) {
     }
     OutputColumn column;
     column.label = t.name.empty() ? column_label(*t.expr) : t.name;
-    column.text = "(" + std::string(ranges_->targets[i].of(text_)) + ")";
+    column.text = "(" + copy(ranges_->targets[i]) + ")";
     column.expr = t.expr.get();
     column.column = main.resolve(*t.expr);
     outputs_.push_back(std::move(column));
@@ -62,7 +62,7 @@ Result<Planner::Item> Planner::ordinal(const Expr& e, const char* clause) const 
 }
 
 Result<Planner::Item> Planner::order_item(const Expr& e, TextRange range) const {
-  const Level& main = *bound_.levels.front();
+  const QueryLevel& main = *bound_.levels.front();
   if (e.kind == ExprKind::Integer) return ordinal(e, "ORDER BY");
   if (e.constant() || e.kind == ExprKind::Parameter) return refuse(reason::kOrderBy, "ORDER BY a constant over several shards", "Leave it out.");
   if (e.kind == ExprKind::Column && !e.star && e.names.size() == 1) {
@@ -75,11 +75,11 @@ Result<Planner::Item> Planner::order_item(const Expr& e, TextRange range) const 
     }
     if (match != nullptr) return Item{match->text, match->expr, match->column};
   }
-  return Item{"(" + std::string(range.of(text_)) + ")", &e, main.resolve(e)};
+  return Item{"(" + copy(range) + ")", &e, main.resolve(e)};
 }
 
 Result<Planner::Item> Planner::group_item(const Expr& e, TextRange range) const {
-  const Level& main = *bound_.levels.front();
+  const QueryLevel& main = *bound_.levels.front();
   if (e.kind == ExprKind::Integer) return ordinal(e, "GROUP BY");
   if (e.constant() || e.kind == ExprKind::Parameter) return refuse(reason::kGrouping, "GROUP BY a constant over several shards", "Leave it out.");
   const auto column = main.resolve(e);
@@ -92,7 +92,7 @@ Result<Planner::Item> Planner::group_item(const Expr& e, TextRange range) const 
     }
     if (match != nullptr) return Item{match->text, match->expr, match->column};
   }
-  return Item{"(" + std::string(range.of(text_)) + ")", &e, column};
+  return Item{"(" + copy(range) + ")", &e, column};
 }
 
 // How text in this expression would be ordered. Types that have no collation count as bytewise: the flag is not used.
@@ -114,7 +114,7 @@ Planner::TextOrder Planner::text_order(const Expr* e, const std::optional<Column
   }
   if (!catalog.database_collation_c) return TextOrder::Unknown;
   TextOrder order = TextOrder::Bytewise;
-  const Level& main = *bound_.levels.front();
+  const QueryLevel& main = *bound_.levels.front();
   sql::each_expr(*e, [&](const Expr& node) {
     if (node.kind == ExprKind::Collate || node.kind == ExprKind::SubLink) order = TextOrder::Unknown;
     if (node.kind != ExprKind::Column) return;
@@ -135,7 +135,7 @@ bool Planner::deterministic(const Expr* e, const std::optional<ColumnId>& column
   if (column) return column_is(*column);
   if (e == nullptr) return false;
   bool all = true;
-  const Level& main = *bound_.levels.front();
+  const QueryLevel& main = *bound_.levels.front();
   sql::each_expr(*e, [&](const Expr& node) {
     if (node.kind == ExprKind::Collate) all &= text_order(&node, std::nullopt) == TextOrder::Bytewise;
     if (node.kind != ExprKind::Column || node.star) return;

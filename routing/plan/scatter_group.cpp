@@ -47,7 +47,7 @@ bool Planner::contains_aggregate(const Expr& e) const {
 
 bool Planner::same_value(const Expr& a, const Expr& b) const {
   if (&a == &b || sql::same(a, b)) return true;
-  const Level& main = *bound_.levels.front();
+  const QueryLevel& main = *bound_.levels.front();
   const auto x = main.resolve(a), y = main.resolve(b);
   return x && y && *x == *y;
 }
@@ -115,7 +115,7 @@ Result<std::size_t> Planner::aggregate(const Expr& e, std::int32_t visible, Mult
   merged.function = *function;
   merged.first = static_cast<std::uint16_t>(hidden_.size());
   merged.visible = visible;
-  const std::string arguments = "(" + std::string(call->arguments.of(text_)) + ") " + std::string(call->filter.of(text_));
+  const std::string arguments = "(" + copy(call->arguments) + ")" + (call->filter.end > call->filter.begin ? " " + copy(call->filter) : std::string());
   if (*function == AggregateFunction::Avg) {
     merged.second = static_cast<std::uint16_t>(hidden_.size() + 1);
     hidden_.push_back("pg_catalog.sum" + arguments);

@@ -26,7 +26,7 @@ std::vector<const sql::Expr*> conjuncts_of(const sql::Expr* e) {
 
 }  // namespace
 
-std::optional<ColumnId> Level::resolve(const sql::Expr& e) const {
+std::optional<ColumnId> QueryLevel::resolve(const sql::Expr& e) const {
   if (e.kind != sql::ExprKind::Column || e.star || e.names.empty() || e.names.size() > 3) return std::nullopt;
   const std::string& name = e.names.back();
   std::vector<ColumnId> matches;
@@ -54,15 +54,15 @@ std::optional<ColumnId> Level::resolve(const sql::Expr& e) const {
   return parent->resolve(e);
 }
 
-Level& Binder::add(const Level* parent, Level::Place place) {
-  bound_.levels.push_back(std::make_unique<Level>());
-  Level& level = *bound_.levels.back();
+QueryLevel& Binder::add(const QueryLevel* parent, QueryLevel::Place place) {
+  bound_.levels.push_back(std::make_unique<QueryLevel>());
+  QueryLevel& level = *bound_.levels.back();
   level.parent = parent;
   level.place = place;
   return level;
 }
 
-std::size_t Binder::table(const sql::RelationName& name, Level& level, const CommonNames& names) {
+std::size_t Binder::table(const sql::RelationName& name, QueryLevel& level, const CommonNames& names) {
   BoundRelation relation;
   relation.visible = name.visible_name();
   const bool common = name.schema.empty() && std::find(names.begin(), names.end(), name.name) != names.end();
@@ -79,7 +79,7 @@ std::size_t Binder::table(const sql::RelationName& name, Level& level, const Com
   return level.relations.size() - 1;
 }
 
-void Binder::using_pairs(const FromItem& item, const std::vector<std::size_t>& left, const std::vector<std::size_t>& right, int condition, Level& level) {
+void Binder::using_pairs(const FromItem& item, const std::vector<std::size_t>& left, const std::vector<std::size_t>& right, int condition, QueryLevel& level) {
   std::vector<std::string> columns = item.using_columns;
   if (item.natural && left.size() == 1 && right.size() == 1) {
     for (const auto& c : level.relations[left.front()].columns) {
@@ -102,7 +102,7 @@ void Binder::using_pairs(const FromItem& item, const std::vector<std::size_t>& l
   }
 }
 
-std::vector<std::size_t> Binder::join(const FromItem& item, bool nullable, Level& level, const CommonNames& names) {
+std::vector<std::size_t> Binder::join(const FromItem& item, bool nullable, QueryLevel& level, const CommonNames& names) {
   const bool left_nullable = nullable || item.join == sql::JoinForm::Right || item.join == sql::JoinForm::Full;
   const bool right_nullable = nullable || item.join == sql::JoinForm::Left || item.join == sql::JoinForm::Full;
   const auto left = from(*item.left, left_nullable, level, names);
@@ -129,7 +129,7 @@ std::vector<std::size_t> Binder::join(const FromItem& item, bool nullable, Level
   return all;
 }
 
-std::vector<std::size_t> Binder::from(const FromItem& item, bool nullable, Level& level, const CommonNames& names) {
+std::vector<std::size_t> Binder::from(const FromItem& item, bool nullable, QueryLevel& level, const CommonNames& names) {
   switch (item.kind) {
     case FromItem::Kind::Table: return {table(item.relation, level, names)};
     case FromItem::Kind::Join: return join(item, nullable, level, names);
@@ -144,34 +144,34 @@ std::vector<std::size_t> Binder::from(const FromItem& item, bool nullable, Level
 }
 
 // Sub-selects in FROM are bound after the level's own relations are known, for LATERAL references.
-void Binder::derived(const FromItem& item, Level& level, const CommonNames& names) {
-  if (item.select) select(*item.select, &level, Level::Place::Derived, names);
+void Binder::derived(const FromItem& item, QueryLevel& level, const CommonNames& names) {
+  if (item.select) select(*item.select, &level, QueryLevel::Place::Derived, names);
   if (item.left) derived(*item.left, level, names);
   if (item.right) derived(*item.right, level, names);
 }
 
-void Binder::sublinks(const std::vector<const sql::Expr*>& exprs, Level& level, const CommonNames& names) {
+void Binder::sublinks(const std::vector<const sql::Expr*>& exprs, QueryLevel& level, const CommonNames& names) {
   for (const sql::Expr* e : exprs) {
     sql::each_local(*e, [&](const sql::Expr& node) {
-      if (node.select) select(*node.select, &level, Level::Place::SubLink, names);
+      if (node.select) select(*node.select, &level, QueryLevel::Place::SubLink, names);
     });
   }
 }
 
-void Binder::with(const sql::With* with, const Level* parent, CommonNames& names) {
+void Binder::with(const sql::With* with, const QueryLevel* parent, CommonNames& names) {
   if (with == nullptr) return;
   // In WITH RECURSIVE every name is visible in every query of the list.
   if (with->recursive) {
     for (const auto& t : with->tables) names.push_back(t.name);
   }
   for (const auto& t : with->tables) {
-    statement(*t.query, parent, Level::Place::Common, names);
+    statement(*t.query, parent, QueryLevel::Place::Common, names);
     if (!with->recursive) names.push_back(t.name);
   }
 }
 
-void Binder::select(const sql::Select& s, const Level* parent, Level::Place place, CommonNames names) {
-  Level& level = add(parent, place);
+void Binder::select(const sql::Select& s, const QueryLevel* parent, QueryLevel::Place place, CommonNames names) {
+  QueryLevel& level = add(parent, place);
   level.select = &s;
   bound_.by_select[&s] = &level;
   with(s.with.get(), parent, names);
@@ -180,12 +180,12 @@ void Binder::select(const sql::Select& s, const Level* parent, Level::Place plac
   level.where.insert(level.where.end(), where.begin(), where.end());
   for (const auto& item : s.from) derived(*item, level, names);
   sublinks(sql::level_expressions(s), level, names);
-  if (s.left) select(*s.left, parent, Level::Place::SetArm, names);
-  if (s.right) select(*s.right, parent, Level::Place::SetArm, names);
+  if (s.left) select(*s.left, parent, QueryLevel::Place::SetArm, names);
+  if (s.right) select(*s.right, parent, QueryLevel::Place::SetArm, names);
 }
 
-void Binder::modify(const sql::Modify& m, sql::Command command, const Level* parent, Level::Place place, CommonNames names) {
-  Level& level = add(parent, place);
+void Binder::modify(const sql::Modify& m, sql::Command command, const QueryLevel* parent, QueryLevel::Place place, CommonNames names) {
+  QueryLevel& level = add(parent, place);
   level.modify = &m;
   with(m.with.get(), parent, names);
   table(m.target, level, {});
@@ -194,7 +194,7 @@ void Binder::modify(const sql::Modify& m, sql::Command command, const Level* par
     excluded.visible = "excluded";
     level.relations.push_back(std::move(excluded));
     // The key of an INSERT is not a condition on rows read; the source is a level of its own.
-    if (m.source) select(*m.source, nullptr, Level::Place::Derived, names);
+    if (m.source) select(*m.source, nullptr, QueryLevel::Place::Derived, names);
   }
   for (const auto& item : m.from) from(*item, false, level, names);
   // A MERGE also acts on rows that its ON does not join.
@@ -204,7 +204,7 @@ void Binder::modify(const sql::Modify& m, sql::Command command, const Level* par
   sublinks(sql::level_expressions(m), level, names);
 }
 
-void Binder::statement(const sql::Statement& s, const Level* parent, Level::Place place, CommonNames names) {
+void Binder::statement(const sql::Statement& s, const QueryLevel* parent, QueryLevel::Place place, CommonNames names) {
   if (s.select) select(*s.select, parent, place, names);
   if (s.modify) modify(*s.modify, s.command, parent, place, names);
   if (s.inner) statement(*s.inner, parent, place, names);
@@ -212,7 +212,7 @@ void Binder::statement(const sql::Statement& s, const Level* parent, Level::Plac
 
 Bound Binder::bind(const sql::Statement& s) {
   bound_ = Bound{};
-  statement(s, nullptr, Level::Place::Main, {});
+  statement(s, nullptr, QueryLevel::Place::Main, {});
   return std::move(bound_);
 }
 

@@ -35,24 +35,24 @@ struct JoinCondition {
   std::vector<std::size_t> applies_to;
 };
 
-struct Level;
+struct QueryLevel;
 struct ColumnId {
-  const Level* level = nullptr;
+  const QueryLevel* level = nullptr;
   std::size_t relation = 0;
   std::size_t column = 0;             // index into table->columns
   bool operator==(const ColumnId&) const = default;
 };
 
-// Columns that USING or NATURAL makes equal. `condition`: index into Level::joins, -1: holds for every row.
+// Columns that USING or NATURAL makes equal. `condition`: index into QueryLevel::joins, -1: holds for every row.
 struct UsingPair {
   ColumnId left, right;
   int condition = -1;
   bool merged_is_left = true;         // the unqualified name means the left column
 };
 
-struct Level {
+struct QueryLevel {
   enum class Place : std::uint8_t { Main, Common, Derived, SubLink, SetArm } place = Place::Main;
-  const Level* parent = nullptr;
+  const QueryLevel* parent = nullptr;
   const sql::Select* select = nullptr;
   const sql::Modify* modify = nullptr;
   std::vector<BoundRelation> relations;
@@ -67,8 +67,8 @@ struct Level {
 };
 
 struct Bound {
-  std::vector<std::unique_ptr<Level>> levels;  // outermost first
-  std::unordered_map<const sql::Select*, Level*> by_select;
+  std::vector<std::unique_ptr<QueryLevel>> levels;  // outermost first
+  std::unordered_map<const sql::Select*, QueryLevel*> by_select;
   std::optional<SqlError> refusal;             // a name that cannot be used at all
   std::vector<std::string> unqualified;        // table names that a temp table could hide
 };
@@ -86,17 +86,17 @@ class Binder {
 
  private:
   using CommonNames = std::vector<std::string>;
-  void statement(const sql::Statement& s, const Level* parent, Level::Place place, CommonNames names);
-  void select(const sql::Select& s, const Level* parent, Level::Place place, CommonNames names);
-  void modify(const sql::Modify& m, sql::Command command, const Level* parent, Level::Place place, CommonNames names);
-  void with(const sql::With* with, const Level* parent, CommonNames& names);
-  void sublinks(const std::vector<const sql::Expr*>& exprs, Level& level, const CommonNames& names);
-  void derived(const sql::FromItem& item, Level& level, const CommonNames& names);
-  Level& add(const Level* parent, Level::Place place);
-  std::vector<std::size_t> from(const sql::FromItem& item, bool nullable, Level& level, const CommonNames& names);
-  std::vector<std::size_t> join(const sql::FromItem& item, bool nullable, Level& level, const CommonNames& names);
-  void using_pairs(const sql::FromItem& item, const std::vector<std::size_t>& left, const std::vector<std::size_t>& right, int condition, Level& level);
-  std::size_t table(const sql::RelationName& name, Level& level, const CommonNames& names);
+  void statement(const sql::Statement& s, const QueryLevel* parent, QueryLevel::Place place, CommonNames names);
+  void select(const sql::Select& s, const QueryLevel* parent, QueryLevel::Place place, CommonNames names);
+  void modify(const sql::Modify& m, sql::Command command, const QueryLevel* parent, QueryLevel::Place place, CommonNames names);
+  void with(const sql::With* with, const QueryLevel* parent, CommonNames& names);
+  void sublinks(const std::vector<const sql::Expr*>& exprs, QueryLevel& level, const CommonNames& names);
+  void derived(const sql::FromItem& item, QueryLevel& level, const CommonNames& names);
+  QueryLevel& add(const QueryLevel* parent, QueryLevel::Place place);
+  std::vector<std::size_t> from(const sql::FromItem& item, bool nullable, QueryLevel& level, const CommonNames& names);
+  std::vector<std::size_t> join(const sql::FromItem& item, bool nullable, QueryLevel& level, const CommonNames& names);
+  void using_pairs(const sql::FromItem& item, const std::vector<std::size_t>& left, const std::vector<std::size_t>& right, int condition, QueryLevel& level);
+  std::size_t table(const sql::RelationName& name, QueryLevel& level, const CommonNames& names);
   Result<BoundRelation> found(const sql::RelationName& name, const std::string& schema, const CatalogTable* table) const;
   void refuse_with(SqlError error) {
     if (!bound_.refusal) bound_.refusal = std::move(error);

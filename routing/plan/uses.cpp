@@ -228,6 +228,21 @@ std::string apply_splices(std::string_view text, std::size_t begin, std::size_t 
   return out;
 }
 
+// \x01 cannot stand in a statement outside of a literal; where it does, nows() refuses.
+std::string now_mark(std::size_t index) { return "\x01" + std::to_string(index) + "\x02"; }
+
+std::string expand_marks(std::string text, const std::vector<NowUse>& nows, std::int64_t microseconds) {
+  for (std::size_t i = 0; i < nows.size(); ++i) {
+    const std::string mark = now_mark(i);
+    NowUse unnamed = nows[i];
+    unnamed.label.clear();
+    for (std::size_t at = text.find(mark); at != std::string::npos; at = text.find(mark, at)) {
+      text.replace(at, mark.size(), now_splice(unnamed, microseconds).text);
+    }
+  }
+  return text;
+}
+
 Splice now_splice(const NowUse& use, std::int64_t microseconds) {
   // ISO with an offset is read alike under every DateStyle and TimeZone.
   using namespace std::chrono;

@@ -5,6 +5,10 @@
 namespace pgweir::routing::sql {
 namespace {
 
+// libpg_query puts LIMIT_OPTION_DEFAULT first in its LimitOption (pg_query.proto shows the order); the server's header has
+// it last. Tested by sql_parse_test.cpp.
+constexpr int kWithTies = 2;
+
 void take_alias(const Alias* alias, RelationName& name) {
   if (alias == nullptr) return;
   name.alias = text_of(alias->aliasname);
@@ -165,7 +169,7 @@ SelectPtr PgConverter::select(const Node* node) {
   result->order_by = sort_items(stmt.sortClause);
   if (stmt.limitOffset != nullptr) result->offset = expr(stmt.limitOffset);
   if (stmt.limitCount != nullptr) result->limit = expr(stmt.limitCount);
-  result->with_ties = stmt.limitOption == LIMIT_OPTION_WITH_TIES;
+  result->with_ties = static_cast<int>(stmt.limitOption) == kWithTies;
   result->locking = stmt.lockingClause != nullptr;
   return result;
 }

@@ -1,0 +1,129 @@
+#include <gtest/gtest.h>
+
+#include "plan_fixture.h"
+
+namespace pgweir::routing {
+namespace {
+
+StatementFacts facts(const std::string& text) {
+  static const auto cluster = plain_cluster();
+  static Router router;
+  return router.analyze(*cluster, text, RouteContext{})->statements.at(0);
+}
+
+TEST(Facts, ReadOnlyIsProven) {
+  for (const char* text : {"select 1", "select * from orders", "select count(*), now() from orders", "show all", "explain select 1",
+                           "copy orders to stdout", "with a as (select 1) select * from a", "select random()"}) {
+    EXPECT_TRUE(facts(text).read_only) << text;
+  }
+  for (const char* text : {"select * from orders for update", "select nextval('s')", "select my_unknown('x')", "select no_such()", "insert into orders values (1)",
+                           "with a as (delete from orders returning *) select * from a", "select pg_advisory_lock(1)", "copy orders from stdin",
+                           "select set_config('a', 'b', false)", "explain analyze delete from orders", "select 1 into x", "select * from a_view",
+                           "select id ~~~ 2 from orders", "create table x ()", "select txid_current()"}) {
+    EXPECT_FALSE(facts(text).read_only) << text;
+  }
+}
+
+TEST(Facts, SessionStateIsNoticed) {
+  for (const char* text : {"set a = 1", "reset a", "discard all", "select set_config('a', 'b', false)", "create temp table x ()", "select pg_advisory_lock(1)", "listen x",
+                           "prepare p as select 1", "declare c cursor with hold for select 1", "load 'x'", "do $$ begin end $$", "call p()", "select my_unknown('x')",
+                           "selec 1", "select 1 into temp x"}) {
+    EXPECT_TRUE(facts(text).may_change_session) << text;
+  }
+  for (const char* text : {"select * from orders where lower(note) = 'x'", "insert into orders (k) values (1)", "select pg_advisory_xact_lock(1)", "begin", "show a",
+                           "select my_pure('x')", "declare c cursor for select 1"}) {
+    EXPECT_FALSE(facts(text).may_change_session) << text;
+  }
+}
+
+TEST(Facts, TransactionsAndNames) {
+  const auto begin = facts("begin isolation level serializable read only");
+  EXPECT_EQ(begin.kind, StatementKind::Begin);
+  EXPECT_TRUE(begin.plain_begin && begin.begin_read_only && begin.begin_serializable && !begin.begin_repeatable_read);
+  EXPECT_TRUE(facts("start transaction isolation level repeatable read").begin_repeatable_read);
+  EXPECT_FALSE(facts("begin read write").begin_read_only);
+  EXPECT_TRUE(facts("commit and chain").chain);
+  EXPECT_EQ(facts("deallocate all").name, "");
+  EXPECT_EQ(facts("prepare foo as select 1").name, "foo");
+  EXPECT_EQ(facts("create temp table scratch (a int)").name, "scratch");
+  EXPECT_TRUE(facts("create temp table scratch (a int)").creates_temp);
+  EXPECT_EQ(facts("select $3, $1").max_parameter, 3u);
+  EXPECT_TRUE(facts("vacuum").no_transaction_block && facts("create index concurrently on orders (k)").no_transaction_block);
+  EXPECT_FALSE(facts("analyze").no_transaction_block);
+  EXPECT_TRUE(facts("select nextval('s')").uses_sequence_state && facts("insert into jobs (state) values ('x')").uses_sequence_state);
+  EXPECT_TRUE(facts("select current_date").has_now);
+}
+
+TEST(PlainCluster, EverythingGoesToTheOneShard) {
+  const auto cluster = plain_cluster();
+  Router router;
+  RouteContext context;
+  const auto route = [&](const std::string& text) { return print(*cluster, router.route(*cluster, *router.analyze(*cluster, text, context), 0, {}, context)); };
+  EXPECT_EQ(route("select * from anything"), "one only");
+  EXPECT_EQ(route("selec 1"), "one only write");
+  EXPECT_EQ(route("do $$ begin end $$"), "one only write");
+  EXPECT_EQ(route("set pgweir.role = 'replica'"), "local set role=replica");
+  EXPECT_EQ(route("explain (route) select 1"), "local explain-route");
+  EXPECT_EQ(route("explain select 1"), "one only");
+  context.reads = config::Reads::Replica;
+  EXPECT_EQ(route("select * from orders"), "one only replica");
+  EXPECT_EQ(route("select my_unknown('x')"), "one only write");
+  EXPECT_EQ(route("select 1; "), "one only replica");
+}
+
+TEST(Cache, HitsOnlyTheSameTextAndSurroundings) {
+  const auto cluster = fediflow();
+  Router router(1 << 20);
+  RouteContext context;
+  const auto first = router.analyze(*cluster, "select 1", context);
+  EXPECT_EQ(router.analyze(*cluster, "select 1", context), first);
+  EXPECT_NE(router.analyze(*cluster, "select 2", context), first);
+  context.search_path = "pg_catalog";
+  EXPECT_NE(router.analyze(*cluster, "select 1", context), first);
+  context = RouteContext{};
+  context.standard_conforming_strings = false;
+  EXPECT_NE(router.analyze(*cluster, "select 1", context), first);
+  auto newer = std::make_shared<ClusterRouting>(*cluster);
+  newer->version = 99;
+  EXPECT_NE(router.analyze(*newer, "select 1", RouteContext{}), first);
+  EXPECT_EQ(router.cache_stats().hits, 1u);
+}
+
+TEST(Cache, IsBoundedInBytes) {
+  const auto cluster = plain_cluster();
+  Router router(100'000);
+  for (int i = 0; i < 1000; ++i) router.analyze(*cluster, "select " + std::to_string(i), RouteContext{});
+  EXPECT_LE(router.cache_stats().bytes, 100'000u);
+  EXPECT_GT(router.cache_stats().evictions, 900u);
+}
+
+// A prepared statement is routed against the newest cluster, whenever it was analysed.
+TEST(Router, RepeatsAnOldAnalysis) {
+  const auto cluster = fediflow();
+  Router router;
+  const auto old = router.analyze(*cluster, "select * from orders where k = 7", RouteContext{});
+  auto newer = std::make_shared<ClusterRouting>(*cluster);
+  newer->version = 99;
+  newer->tables.erase("public.orders");
+  EXPECT_EQ(print(*newer, router.route(*newer, *old, 0, {}, RouteContext{})), "error 0A000 table_unlisted");
+}
+
+TEST(Router, NestingTooDeepIsRefused) {
+  const auto cluster = fediflow();
+  Router router;
+  std::string text = "select 1 from orders where k = 1";
+  for (int i = 0; i < 5000; ++i) text += "+1";
+  EXPECT_EQ(print(*cluster, router.route(*cluster, *router.analyze(*cluster, text, RouteContext{}), 0, {}, RouteContext{})), "error 54001 too_complex");
+}
+
+TEST(Router, BackslashesWithoutStandardStringsAreNotRead) {
+  const auto cluster = fediflow();
+  Router router;
+  RouteContext context;
+  context.standard_conforming_strings = false;
+  const std::string text = "select * from orders where k = 7 and note = 'a\\' or k = 8 --'";
+  EXPECT_EQ(print(*cluster, router.route(*cluster, *router.analyze(*cluster, text, context), 0, {}, context)), "error 42601 unparsable");
+}
+
+}  // namespace
+}  // namespace pgweir::routing
