@@ -19,6 +19,7 @@ constexpr char kStalledAge[] = "60 seconds";    // a coordinator that waits so l
 constexpr char kCommitRowAge[] = "60 seconds";
 constexpr char kAbortRowAge[] = "10 minutes";
 constexpr char kBatch[] = "1000";
+constexpr std::size_t kMaxComplaints = 1000;
 constexpr unsigned kMaxBlocked = 3;             // waits for live coordinators on one shard, per pass
 
 }  // namespace
@@ -32,6 +33,11 @@ std::optional<std::size_t> Recovery::shard_named(const std::string& name) const 
   for (std::size_t i = 0; i < cluster_.shards.size(); ++i)
     if (cluster_.shards[i].name == name) return i;
   return std::nullopt;
+}
+
+bool Recovery::complain(const std::string& about) {
+  if (complained_.size() >= kMaxComplaints) complained_.clear();
+  return complained_.insert(about).second;
 }
 
 Async<void> Recovery::list(std::size_t shard) {
@@ -78,8 +84,9 @@ Async<Recovery::Decision> Recovery::decide(std::size_t shard, std::string key) {
     if (inserted.error->sqlstate == "55P03") {  // its row is there, not committed
       ++source.blocked;
       co_await end_stalled_coordinators(shard);
-    } else
+    } else if (complain(key)) {
       log::warning("cluster {}: no decision about {} yet: {}", cluster_.name, key, inserted.error->message);
+    }
     co_return Decision::Unknown;
   }
   Reply state = co_await source.connection.query("SELECT state FROM pgweir.decision WHERE gid = " + literal, kFinishBound);
@@ -121,7 +128,7 @@ Async<void> Recovery::finish(std::size_t shard, Prepared transaction, Decision d
   }
   const std::string& name = cluster_.shards[shard].name;
   if (reply.ok()) log::info("shard {}: {} a prepared transaction left behind: {}", name, decision == Decision::Commit ? "committed" : "rolled back", transaction.gid);
-  else if (reply.error->sqlstate != "42704")  // done already, by its coordinator or another proxy
+  else if (reply.error->sqlstate != "42704" && complain(transaction.gid))  // 42704: done already, by its coordinator or another proxy
     log::warning("shard {}: the prepared transaction {} of {} cannot be finished yet: {}", name, transaction.gid, transaction.owner, reply.error->message);
 }
 
@@ -141,7 +148,7 @@ Async<Recovery::Outcome> Recovery::pass(bool clean) {
       if (!transaction.old) continue;
       const auto at = shard_named(transaction.parsed.shard);
       if (!at) {
-        log::warning("cluster {}: {} names the decision shard {}, which is not configured; it stays", cluster_.name, transaction.gid, transaction.parsed.shard);
+        if (complain(transaction.gid)) log::warning("cluster {}: {} names the decision shard {}, which is not configured; it stays", cluster_.name, transaction.gid, transaction.parsed.shard);
         continue;
       }
       auto known = decisions.find(transaction.parsed.key);

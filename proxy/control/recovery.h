@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -54,7 +55,9 @@ class Recovery {
   asio::io_context& context_;
   std::shared_ptr<const config::Config> config_;
   const config::Cluster& cluster_;
+  bool complain(const std::string& about);  // true once for each: a pass comes every few seconds
   std::vector<std::unique_ptr<Source>> sources_;
+  std::set<std::string> complained_;
 };
 
 }  // namespace pgweir::control

@@ -251,6 +251,7 @@ void Server::Impl::stop() {
   if (control) control->stop();
   for (auto& worker : workers) worker->stop();
   admin::console_sources() = {};
+  if (acceptor) log::info("stopped");
 }
 
 Server::Server(std::shared_ptr<const config::Config> config) : impl_(std::make_unique<Impl>(std::move(config))) {}
