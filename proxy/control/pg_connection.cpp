@@ -16,9 +16,15 @@ struct CloseConnection { void operator()(PGconn* connection) const { PQfinish(co
 struct ClearResult { void operator()(PGresult* result) const { PQclear(result); } };
 using ResultPtr = std::unique_ptr<PGresult, ClearResult>;
 
+// One line: libpq's own messages have several, indented by tabs.
 std::string trimmed(const char* text) {
-  std::string out = text != nullptr ? text : "";
-  while (!out.empty() && (out.back() == '\n' || out.back() == ' ')) out.pop_back();
+  std::string out;
+  for (const char* at = text != nullptr ? text : ""; *at != '\0'; ++at) {
+    const bool space = *at == '\n' || *at == '\t' || *at == ' ';
+    if (!space) out += *at;
+    else if (!out.empty() && out.back() != ' ') out += ' ';
+  }
+  if (!out.empty() && out.back() == ' ') out.pop_back();
   return out;
 }
 

@@ -68,7 +68,8 @@ Async<void> Recovery::look(std::size_t shard) {
                                                  "\" does not answer: " + error->message, "Repeat it when the shard is back.");
     co_return;
   }
-  source.table = co_await ensure_decision_table(source.connection, cluster_.shards[shard].name, login.user);
+  auto table = co_await ensure_decision_table(source.connection, cluster_.shards[shard].name, login.user);
+  if (table.ready || !source.table.ready || source.connection.is_open()) source.table = std::move(table);  // else: it went away
   if (source.connection.is_open()) co_await list(shard);
 }
 
