@@ -28,7 +28,11 @@ protocol::SqlError timeout_error(const Pool& pool, std::chrono::microseconds wai
 std::vector<Lease> Checkout::start(net::Worker& worker, std::span<Pool* const> pools, config::Duration timeout) {
   if (pools.size() == 1) {
     // The usual case: an idle connection on this very worker, nobody waiting.
-    if (auto idle = pools.front()->take_own_idle(worker.index())) {
+    while (auto idle = pools.front()->take_own_idle(worker.index())) {
+      if (idle->ended_unseen()) {
+        pools.front()->discard(std::move(idle));
+        continue;
+      }
       waited_ = {};
       std::vector<Lease> leases;
       leases.emplace_back(pools.front(), std::move(idle));
@@ -56,11 +60,14 @@ std::vector<Lease> Checkout::start(net::Worker& worker, std::span<Pool* const> p
     {
       const std::lock_guard lock(pool.mutex_);
       down = pool.recent_failure_locked(since_);
-      if (!down && pool.waiters_.empty()) take = pool.take_locked(worker.index(), leased, claimed);
+      if (!down && pool.waiters_.empty())
+        take = pool.take_locked(worker.index(), leased, claimed);
+      else if (!down && pool.connecting_ <= pool.waiters_.size() && pool.take_place_locked())
+        take = Pool::Take::Connecting;  // a connection on its way for each who waits, as far as the budget goes
       if (!down && (take == Pool::Take::Connecting || take == Pool::Take::Unavailable))
         pool.enqueue_locked({worker.index(), id_}, since_);
     }
-    if (leased) leases_.front() = Lease(&pool, std::move(leased));
+    if (leased) lease_idle(0, std::move(leased));
     if (claimed) pool.migrate(claimed, {worker.index(), id_});
     if (take == Pool::Take::Connecting) pool.connect({});
     if (down)
@@ -74,6 +81,13 @@ std::vector<Lease> Checkout::start(net::Worker& worker, std::span<Pool* const> p
   }
   if (timeout.count() > 0) timer_.arm(worker, timeout);
   return {};
+}
+
+void Checkout::lease_idle(std::size_t index, std::unique_ptr<ServerConnection> idle) {
+  if (idle->ended_unseen())
+    pools_[index]->replace(std::move(idle), {worker_->index(), id_});
+  else
+    leases_[index] = Lease(pools_[index], std::move(idle));
 }
 
 bool Checkout::reserve_group() {
@@ -100,7 +114,7 @@ bool Checkout::reserve_group() {
   locks.clear();
   reserved_ = true;
   for (std::size_t i = 0; i < pools_.size(); ++i) {
-    if (taken[i].leased) leases_[i] = Lease(pools_[i], std::move(taken[i].leased));
+    if (taken[i].leased) lease_idle(i, std::move(taken[i].leased));
     if (taken[i].claimed) pools_[i]->migrate(taken[i].claimed, ticket);
     if (taken[i].take == Pool::Take::Connecting) pools_[i]->connect(ticket);
   }
@@ -120,10 +134,7 @@ void Checkout::cancel() {
 }
 
 void Checkout::deliver(Pool& pool, std::unique_ptr<ServerConnection> connection) {
-  if (connection->broken()) {
-    pool.discard(std::move(connection));
-    return fail({"08006", "the server connection was lost while it was handed over", {}, {}, {}, {}});
-  }
+  if (connection->broken()) return pool.replace(std::move(connection), {worker_->index(), id_});
   for (std::size_t i = 0; i < pools_.size(); ++i) {
     if (pools_[i] != &pool || leases_[i]) continue;
     leases_[i] = Lease(&pool, std::move(connection));

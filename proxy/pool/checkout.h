@@ -42,6 +42,7 @@ class Checkout {
   friend class Pool;
   friend class PoolManager;
   bool reserve_group();            // true: every unit is leased, on its way or being made
+  void lease_idle(std::size_t index, std::unique_ptr<ServerConnection> idle);  // an idle one of this worker, for pools_[index]
   void deliver(Pool& pool, std::unique_ptr<ServerConnection> connection);
   void fail(const protocol::SqlError& error);
   void on_timeout();

@@ -77,12 +77,14 @@ Pool::Take Pool::take_locked(unsigned worker, std::unique_ptr<ServerConnection>&
     ++counters_.migrations;
     return Take::Migrating;
   }
-  if (total_ < limits_.size && !draining_) {
-    ++total_;
-    ++connecting_;
-    return Take::Connecting;
-  }
-  return Take::Unavailable;
+  return take_place_locked() ? Take::Connecting : Take::Unavailable;
+}
+
+bool Pool::take_place_locked() {
+  if (total_ >= limits_.size || draining_) return false;
+  ++total_;
+  ++connecting_;
+  return true;
 }
 
 std::unique_ptr<ServerConnection> Pool::take_own_idle(unsigned worker) {
@@ -177,14 +179,21 @@ void Pool::discard(std::unique_ptr<ServerConnection> connection) {
   {
     const std::lock_guard lock(mutex_);
     --total_;
-    open = !waiters_.empty() && total_ < limits_.size && !draining_;
-    if (open) {
-      ++total_;
-      ++connecting_;
-    }
+    open = connecting_ < waiters_.size() && take_place_locked();
   }
   if (open) connect({});
   if (manager_.groups_waiting()) manager_.retry_groups();
+}
+
+void Pool::replace(std::unique_ptr<ServerConnection> dead, CheckoutTicket to) {
+  net::Worker& here = dead->worker();
+  dead->terminate();
+  here.defer([gone = std::shared_ptr<ServerConnection>(std::move(dead))] {});
+  {
+    const std::lock_guard lock(mutex_);
+    ++connecting_;  // the place in the budget stays taken
+  }
+  connect(to);
 }
 
 void Pool::give(std::unique_ptr<ServerConnection> connection, CheckoutTicket to) {
@@ -198,15 +207,11 @@ void Pool::give(std::unique_ptr<ServerConnection> connection, CheckoutTicket to)
     });
     return;
   }
+  ServerConnection* claimed = connection.get();
   {
     const std::lock_guard lock(mutex_);
     ++counters_.migrations;
     claimed_.push_back(std::move(connection));
-  }
-  ServerConnection* claimed = nullptr;
-  {
-    const std::lock_guard lock(mutex_);
-    claimed = claimed_.back().get();
   }
   here.defer([this, claimed, to] { finish_migration(claimed, to); });
 }
@@ -225,30 +230,14 @@ void Pool::finish_migration(ServerConnection* claimed, CheckoutTicket to) {
     connection = std::move(*at);
     claimed_.erase(at);
   }
-  if (connection->broken()) {  // the server went away while the message was on its way: a new one takes its place
-    discard(std::move(connection));
-    bool open = false;
-    {
-      const std::lock_guard lock(mutex_);
-      open = total_ < limits_.size;
-      if (open) {
-        ++total_;
-        ++connecting_;
-      }
-    }
-    if (open) connect(to);
-    else on_connect_failed({"08006", "server connection was lost while it was handed over", {}, {}, {}, {}}, to);
-    return;
-  }
+  if (connection->broken()) return replace(std::move(connection), to);
   connection->detach();
   net::Worker& there = manager_.worker(to.worker);
   there.post([this, to, &there, held = std::make_shared<std::unique_ptr<ServerConnection>>(std::move(connection))] {
     (*held)->attach(there);
-    if ((*held)->broken()) {
-      discard(std::move(*held));
-      if (auto* checkout = manager_.find(to)) checkout->fail({"08006", "server connection was lost while it was handed over", {}, {}, {}, {}});
-      return;
-    }
+    const bool dead = (*held)->ended_unseen();
+    if (dead && manager_.find(to)) return replace(std::move(*held), to);
+    if (dead) return discard(std::move(*held));
     if (auto* checkout = manager_.find(to))
       checkout->deliver(*this, std::move(*held));
     else

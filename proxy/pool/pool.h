@@ -84,6 +84,7 @@ class Pool {
   enum class Take { Leased, Migrating, Connecting, Unavailable };
   // Under the mutex. Takes an idle connection of `worker`, or claims another worker's, or a place in the budget.
   Take take_locked(unsigned worker, std::unique_ptr<ServerConnection>& leased, ServerConnection*& claimed);
+  bool take_place_locked();  // one more connection, to be opened; false: the budget does not allow it
   bool can_take_locked() const { return idle_total_ > 0 || total_ < limits_.size; }
   // Only what costs nothing: an idle connection of the calling worker while nobody waits. Null otherwise.
   std::unique_ptr<ServerConnection> take_own_idle(unsigned worker);
@@ -96,6 +97,8 @@ class Pool {
   void connect(CheckoutTicket bound);
   void on_connected(std::unique_ptr<ServerConnection> connection, CheckoutTicket bound);
   void on_connect_failed(const protocol::SqlError& error, CheckoutTicket bound);
+  // The connection has ended before it could be handed over: a new one for `to` takes its place. On its worker.
+  void replace(std::unique_ptr<ServerConnection> dead, CheckoutTicket to);
   void give(std::unique_ptr<ServerConnection> connection, CheckoutTicket to);
   void migrate(ServerConnection* claimed, CheckoutTicket to);
   void finish_migration(ServerConnection* claimed, CheckoutTicket to);

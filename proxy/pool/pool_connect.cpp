@@ -67,13 +67,14 @@ void Pool::maintain(unsigned worker) {
   {
     const std::lock_guard lock(mutex_);
     auto& list = idle_[worker];
-    const unsigned keep = limits_.min;
+    unsigned dispensable = total_ > limits_.min ? total_ - limits_.min : 0;
     for (auto i = list.begin(); i != list.end();) {
-      const bool idle_too_long = (*i)->idle_longer_than(now, limits_.idle_timeout) && total_ > keep;
+      const bool idle_too_long = (*i)->idle_longer_than(now, limits_.idle_timeout) && dispensable > 0;
       if (draining_ || (*i)->expired(now, target_.get()) || idle_too_long) {
         expired.push_back(std::move(*i));
         i = list.erase(i);
         --idle_total_;
+        if (dispensable > 0) --dispensable;
       } else {
         ++i;
       }

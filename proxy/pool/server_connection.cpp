@@ -68,6 +68,10 @@ bool ServerConnection::idle_longer_than(Clock::time_point now, std::chrono::mill
   return bound.count() > 0 && now - idle_since_ > bound;
 }
 
+bool ServerConnection::ended_unseen() const {
+  return broken_ || (idle_since_ < worker_->now() && stream_->peer_closed_probe());
+}
+
 void ServerConnection::detach() { detached_ = stream_->release(); }
 
 void ServerConnection::attach(net::Worker& worker) {

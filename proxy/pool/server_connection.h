@@ -79,6 +79,9 @@ class ServerConnection final : public net::StreamHandler {
   bool expired(Clock::time_point now, const ServerTarget* current) const;
   bool idle_longer_than(Clock::time_point now, std::chrono::milliseconds bound) const;
   bool broken() const { return broken_; }
+  // For an idle connection about to be handed out: has its end (or anything unasked for) arrived, though this worker has
+  // not come to read it? Costs a system call when it was idle before this wake-up, else nothing.
+  bool ended_unseen() const;
   void mark_broken() { broken_ = true; }
   void detach();                    // off its worker; only the pool calls it
   void attach(net::Worker& worker); // may leave it broken()

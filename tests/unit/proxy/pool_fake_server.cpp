@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstring>
 #include <stdexcept>
 
@@ -74,6 +75,7 @@ struct FakeServer::Connection {
 
 FakeServer::FakeServer(Tls tls) : tls_(tls == Tls::On) {
   if (tls_) {
+    std::signal(SIGPIPE, SIG_IGN);  // SSL_write to a connection that the pool has closed
     context_ = SSL_CTX_new(TLS_server_method());
     SSL_CTX_use_certificate_file(context_, net::certificates().cert("server").c_str(), SSL_FILETYPE_PEM);
     SSL_CTX_use_PrivateKey_file(context_, net::certificates().key("server").c_str(), SSL_FILETYPE_PEM);
