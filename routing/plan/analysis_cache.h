@@ -1,5 +1,5 @@
-// Analyses by statement text: least recently used first out, bounded in bytes. The hash only finds candidates; texts are
-// compared in full. Not thread-safe (one per worker).
+// Analyses by statement text: least recently used first out, bounded in bytes. The hash only finds candidates; texts
+// are compared in full. Not thread-safe (one per worker).
 #pragma once
 
 #include <list>

@@ -1,6 +1,6 @@
-// The elements of a one-dimensional array value, in PostgreSQL's text form ({1,NULL,"a b"}) or binary form (ndim, flags,
-// element type, dimension and lower bound, then length and bytes of each element; arrayfuncs.c, array_recv). False: not
-// such an array, or more than kMaxArrayElements elements. Pure.
+// The elements of a one-dimensional array value, in PostgreSQL's text form ({1,NULL,"a b"}) or binary form (ndim,
+// flags, element type, dimension and lower bound, then length and bytes of each element; arrayfuncs.c, array_recv).
+// False: not such an array, or more than kMaxArrayElements elements. Pure.
 #pragma once
 
 #include <optional>

@@ -10,11 +10,14 @@ using sql::Token;
 using sql::TokenKind;
 using Tokens = std::vector<Token>;
 
-bool punctuation(std::string_view text, const Token& t, char c) { return t.kind == TokenKind::Punctuation && text[t.begin] == c; }
+bool punctuation(std::string_view text, const Token& t, char c) {
+  return t.kind == TokenKind::Punctuation && text[t.begin] == c;
+}
 
 class Finder {
  public:
-  Finder(std::string_view text, const Tokens& tokens, const sql::Select& select) : text_(text), tokens_(tokens), select_(select) {}
+  Finder(std::string_view text, const Tokens& tokens, const sql::Select& select)
+      : text_(text), tokens_(tokens), select_(select) {}
 
   std::optional<ClauseRanges> run() {
     if (tokens_.empty() || !is_word(text_, tokens_[0], "select")) return std::nullopt;
@@ -26,7 +29,8 @@ class Finder {
     const std::size_t locking = find(from, {"for"});
     ranges_.limit_begin = limit < tokens_.size() ? tokens_[limit].begin : ranges_.end;
     ranges_.order_begin = order < tokens_.size() ? tokens_[order].begin : ranges_.limit_begin;
-    if (locking < tokens_.size() || (order < tokens_.size()) != !select_.order_by.empty() || (group < tokens_.size()) != !select_.group_by.empty()) {
+    if (locking < tokens_.size() || (order < tokens_.size()) != !select_.order_by.empty() ||
+        (group < tokens_.size()) != !select_.group_by.empty()) {
       return std::nullopt;
     }
     if (!targets(from) || !order_by(order, limit)) return std::nullopt;
@@ -41,7 +45,8 @@ class Finder {
   bool keyword(std::size_t i) const {
     if (tokens_[i].depth != 0 || tokens_[i].kind != TokenKind::Word) return false;
     if (i == 0) return true;
-    return !is_word(text_, tokens_[i - 1], "as") && !punctuation(text_, tokens_[i - 1], '.') && !is_word(text_, tokens_[i - 1], "within");
+    return !is_word(text_, tokens_[i - 1], "as") && !punctuation(text_, tokens_[i - 1], '.') &&
+           !is_word(text_, tokens_[i - 1], "within");
   }
   std::size_t find(std::size_t start, std::initializer_list<std::string_view> words) const {
     for (std::size_t i = start; i < tokens_.size(); ++i) {
@@ -85,7 +90,8 @@ class Finder {
   }
 
   std::size_t token_ending_at(std::size_t end) const {
-    const auto at = std::lower_bound(tokens_.begin(), tokens_.end(), end, [](const Token& t, std::size_t e) { return t.end < e; });
+    const auto at =
+        std::lower_bound(tokens_.begin(), tokens_.end(), end, [](const Token& t, std::size_t e) { return t.end < e; });
     return static_cast<std::size_t>(at - tokens_.begin());
   }
 
@@ -113,7 +119,9 @@ class Finder {
     if (ranges_.order_by.size() != select_.order_by.size()) return false;
     for (TextRange& r : ranges_.order_by) {
       std::size_t last = token_ending_at(r.end);
-      if (last > 1 && (is_word(text_, tokens_[last], "first") || is_word(text_, tokens_[last], "last")) && is_word(text_, tokens_[last - 1], "nulls")) last -= 2;
+      if (last > 1 && (is_word(text_, tokens_[last], "first") || is_word(text_, tokens_[last], "last")) &&
+          is_word(text_, tokens_[last - 1], "nulls"))
+        last -= 2;
       if (is_word(text_, tokens_[last], "asc") || is_word(text_, tokens_[last], "desc")) --last;
       r.end = tokens_[last].end;
       if (r.end <= r.begin) return false;

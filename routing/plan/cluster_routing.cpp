@@ -3,8 +3,10 @@
 
 namespace pgweir::routing {
 
-Result<std::shared_ptr<const ClusterRouting>> ClusterRouting::make(std::shared_ptr<const config::Config> config, const config::Cluster& cluster,
-                                                                   std::shared_ptr<const Catalog> catalog, std::uint64_t version) {
+Result<std::shared_ptr<const ClusterRouting>> ClusterRouting::make(std::shared_ptr<const config::Config> config,
+                                                                   const config::Cluster& cluster,
+                                                                   std::shared_ptr<const Catalog> catalog,
+                                                                   std::uint64_t version) {
   auto routing = std::make_shared<ClusterRouting>();
   routing->config = std::move(config);
   routing->cluster = &cluster;
@@ -22,8 +24,11 @@ Result<std::shared_ptr<const ClusterRouting>> ClusterRouting::make(std::shared_p
         placement = std::move(*compiled);
       }
       if (placement->levels() != table.key.size()) {
-        return refuse(reason::kKeyType, "table " + table.schema + "." + table.name + " names " + std::to_string(table.key.size()) + " key columns, its placement " +
-                      table.placement + " has " + std::to_string(placement->levels()) + " levels", "Name one column per level, outermost first.", "F0000");
+        return refuse(reason::kKeyType,
+                      "table " + table.schema + "." + table.name + " names " + std::to_string(table.key.size()) +
+                          " key columns, its placement " + table.placement + " has " +
+                          std::to_string(placement->levels()) + " levels",
+                      "Name one column per level, outermost first.", "F0000");
       }
       entry.placement = placement;
     }

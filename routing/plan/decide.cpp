@@ -18,33 +18,48 @@ std::optional<ShardId> find_shard(const ClusterRouting& cluster, std::string_vie
 
 // The shard that hints ask for: by name, or by a key of a one-level placement.
 Result<std::optional<ShardId>> hinted_shard(const Decision& d) {
-  const std::string_view name = !d.statement.hint_shard.empty() ? std::string_view(d.statement.hint_shard) : d.context.hint_shard;
-  const std::string_view key = !d.statement.hint_sharding_key.empty() ? std::string_view(d.statement.hint_sharding_key) : d.context.hint_sharding_key;
+  const std::string_view name =
+      !d.statement.hint_shard.empty() ? std::string_view(d.statement.hint_shard) : d.context.hint_shard;
+  const std::string_view key = !d.statement.hint_sharding_key.empty() ? std::string_view(d.statement.hint_sharding_key)
+                                                                      : d.context.hint_sharding_key;
   if (!name.empty()) {
     const auto shard = find_shard(d.cluster, name);
-    if (!shard) return refuse(reason::kHintUnknown, "cluster \"" + d.cluster.cluster->name + "\" has no shard \"" + std::string(name) + "\"", "Correct the hint.");
+    if (!shard)
+      return refuse(reason::kHintUnknown,
+                    "cluster \"" + d.cluster.cluster->name + "\" has no shard \"" + std::string(name) + "\"",
+                    "Correct the hint.");
     return shard;
   }
-  const std::shared_ptr<const Placement> placement = d.plan.insert ? d.plan.insert->placement : !d.plan.narrowings.empty() ? d.plan.narrowings.front().placement : nullptr;
+  const std::shared_ptr<const Placement> placement = d.plan.insert                ? d.plan.insert->placement
+                                                     : !d.plan.narrowings.empty() ? d.plan.narrowings.front().placement
+                                                                                  : nullptr;
   if (key.empty() || !placement) return std::optional<ShardId>{};
-  if (placement->levels() != 1) return refuse(reason::kHintUnknown, "a sharding_key hint needs a placement of one level", "Use a shard hint.");
+  if (placement->levels() != 1)
+    return refuse(reason::kHintUnknown, "a sharding_key hint needs a placement of one level", "Use a shard hint.");
   auto value = key_from_text(placement->key_type(0), key, d.context.literals);
-  if (!value.ok()) return refuse(reason::kHintUnknown, "the sharding_key hint \"" + std::string(key) + "\" is not a " + key_type_name(placement->key_type(0)), "Correct the hint.");
+  if (!value.ok())
+    return refuse(
+        reason::kHintUnknown,
+        "the sharding_key hint \"" + std::string(key) + "\" is not a " + key_type_name(placement->key_type(0)),
+        "Correct the hint.");
   auto shard = placement->shard_for(std::span<const KeyValue>(&*value, 1));
   if (!shard.ok()) return shard.error();
   return std::optional<ShardId>(*shard);
 }
 
 SqlError contradiction(const Decision& d, ShardId hint, const ShardSet& shards) {
-  return refuse(reason::kHintContradicts, "the hint names shard " + d.cluster.cluster->shards[hint.value].name + ", but the statement belongs to " +
-                shard_names(d.cluster, shards), "Correct or drop the hint.");
+  return refuse(reason::kHintContradicts,
+                "the hint names shard " + d.cluster.cluster->shards[hint.value].name +
+                    ", but the statement belongs to " + shard_names(d.cluster, shards),
+                "Correct or drop the hint.");
 }
 
 Result<Route> fixed(const Decision& d, std::optional<ShardId> hint) {
   Route route = *d.plan.fixed;
   if (route.kind == Route::Kind::Local || d.plan.follows_session) return route;
   if (hint) {
-    if (!route.shards.contains(*hint) || (!route.any_shard && route.shards.size() > 1)) return contradiction(d, *hint, route.shards);
+    if (!route.shards.contains(*hint) || (!route.any_shard && route.shards.size() > 1))
+      return contradiction(d, *hint, route.shards);
     route.shards = ShardSet::single(*hint);
     route.any_shard = false;
   }
@@ -52,21 +67,27 @@ Result<Route> fixed(const Decision& d, std::optional<ShardId> hint) {
 }
 
 // LIMIT and OFFSET as the merger gets them: -1 and 0 for none.
-std::optional<SqlError> limit_value(const LimitValue& limit, const Decision& d, std::int64_t none, const char* name, const char* sqlstate, std::int64_t& out) {
+std::optional<SqlError> limit_value(const LimitValue& limit, const Decision& d, std::int64_t none, const char* name,
+                                    const char* sqlstate, std::int64_t& out) {
   out = none;
   if (limit.kind == LimitValue::Kind::None) return std::nullopt;
   if (limit.kind == LimitValue::Kind::Constant) {
     out = limit.value;
   } else {
     const auto index = static_cast<std::size_t>(limit.parameter);
-    if (!d.context.parameters_known || index == 0 || index > d.parameters.size() || d.parameters[index - 1].null) return std::nullopt;
+    if (!d.context.parameters_known || index == 0 || index > d.parameters.size() || d.parameters[index - 1].null)
+      return std::nullopt;
     Parameter p = d.parameters[index - 1];
     if (p.type == 0) p.type = oid::kInt8;
     if (p.type != oid::kInt8 && p.type != oid::kInt4 && p.type != oid::kInt2) {
-      return refuse(reason::kLimit, std::string("the parameter of ") + name + " is not an integer", "Declare it as bigint.");
+      return refuse(reason::kLimit, std::string("the parameter of ") + name + " is not an integer",
+                    "Declare it as bigint.");
     }
     const auto value = key_from_parameter(config::KeyType::BigInt, p, d.context.literals);
-    if (!value.ok()) return SqlError{"22P02", "invalid input syntax for type bigint: \"" + std::string(p.binary ? "" : p.value) + "\"", {}, {}, {}, {}};
+    if (!value.ok())
+      return SqlError{"22P02", "invalid input syntax for type bigint: \"" + std::string(p.binary ? "" : p.value) + "\"",
+                      {},      {},
+                      {},      {}};
     out = std::get<std::int64_t>(value->value);
   }
   if (out < 0) return SqlError{sqlstate, std::string(name) + " must not be negative", {}, {}, {}, {}};
@@ -84,7 +105,8 @@ Result<Route> several(const Decision& d, ShardSet shards) {
   std::vector<Splice> splices = multi.splices;
   if (!d.plan.nows.empty()) {
     if (d.context.in_transaction) {
-      return refuse(reason::kNow, "now() inside a transaction block would be another time on each shard", "Pass the time as a parameter.");
+      return refuse(reason::kNow, "now() inside a transaction block would be another time on each shard",
+                    "Pass the time as a parameter.");
     }
     for (Splice& s : splices) s.text = expand_marks(std::move(s.text), d.plan.nows, d.context.now_microseconds);
     for (const NowUse& use : d.plan.nows) splices.push_back(now_splice(use, d.context.now_microseconds));
@@ -115,7 +137,8 @@ Result<Concerned> narrow(const Decision& d, const TermInput& input) {
     NarrowResult r = n.evaluate(input);
     if (r.error) return *r.error;
     if (d.context.want_explanation) {
-      c.lines += "rows of " + n.table + ": " + (r.shards.empty() ? std::string("none can match") : shard_names(d.cluster, r.shards));
+      c.lines += "rows of " + n.table + ": " +
+                 (r.shards.empty() ? std::string("none can match") : shard_names(d.cluster, r.shards));
       for (std::size_t i = 0; i < r.single.size(); ++i) {
         if (!r.single[i]) continue;
         if (const auto bucket = n.placement->bucket(i, *r.single[i])) c.lines += ", bucket " + std::to_string(*bucket);
@@ -134,7 +157,8 @@ Route one_shard(const Decision& d, ShardSet shards, bool any) {
   route.any_shard = any && route.shards.size() > 1;
   route.write = d.plan.write;
   route.returning = d.plan.returning;
-  if (!d.plan.single_splices.empty()) route.pushed_sql = apply_splices(d.text, d.facts.begin, d.facts.end, d.plan.single_splices);
+  if (!d.plan.single_splices.empty())
+    route.pushed_sql = apply_splices(d.text, d.facts.begin, d.facts.end, d.plan.single_splices);
   return route;
 }
 
@@ -158,8 +182,10 @@ Result<Route> narrowed(const Decision& d, Concerned c, std::optional<ShardId> hi
     return one_shard(d, c.reach, true);
   }
   if (d.plan.allowed && !d.plan.allowed->contains_all(c.shards) && d.context.parameters_known) {
-    return refuse(reason::kTablesApart, "the rows of this statement are on shard " + shard_names(d.cluster, c.shards) + ", its other tables or functions on shard " +
-                  shard_names(d.cluster, *d.plan.allowed), "Split the statement, or make the other table a reference table.");
+    return refuse(reason::kTablesApart,
+                  "the rows of this statement are on shard " + shard_names(d.cluster, c.shards) +
+                      ", its other tables or functions on shard " + shard_names(d.cluster, *d.plan.allowed),
+                  "Split the statement, or make the other table a reference table.");
   }
   if (c.shards.size() == 1) return one_shard(d, std::move(c.shards), false);
   if (d.plan.multi) return several(d, std::move(c.shards));
@@ -175,19 +201,25 @@ std::string shard_names(const ClusterRouting& cluster, const ShardSet& shards) {
   return out;
 }
 
-Result<Role> decide_role(const ClusterRouting& cluster, const StatementFacts& facts, const StatementTemplate& statement, const RouteContext& context) {
-  const std::string_view hint = !statement.hint_role.empty() ? std::string_view(statement.hint_role) : context.hint_role;
+Result<Role> decide_role(const ClusterRouting& cluster, const StatementFacts& facts, const StatementTemplate& statement,
+                         const RouteContext& context) {
+  const std::string_view hint =
+      !statement.hint_role.empty() ? std::string_view(statement.hint_role) : context.hint_role;
   if (!hint.empty() && hint != "primary" && hint != "replica") {
-    return refuse(reason::kHintUnknown, "the role hint \"" + std::string(hint) + "\" is neither primary nor replica", "Correct the hint.");
+    return refuse(reason::kHintUnknown, "the role hint \"" + std::string(hint) + "\" is neither primary nor replica",
+                  "Correct the hint.");
   }
-  const bool asked = hint.empty() ? context.reads.value_or(cluster.cluster->reads) == config::Reads::Replica : hint == "replica";
+  const bool asked =
+      hint.empty() ? context.reads.value_or(cluster.cluster->reads) == config::Reads::Replica : hint == "replica";
   if (!asked) return Role::Primary;
   if (facts.read_only) return context.in_transaction && !context.read_only_transaction ? Role::Primary : Role::Replica;
-  const bool touches_rows = facts.kind == StatementKind::Select || facts.kind == StatementKind::Insert || facts.kind == StatementKind::Update ||
-                            facts.kind == StatementKind::Delete || facts.kind == StatementKind::Merge || facts.kind == StatementKind::Copy ||
+  const bool touches_rows = facts.kind == StatementKind::Select || facts.kind == StatementKind::Insert ||
+                            facts.kind == StatementKind::Update || facts.kind == StatementKind::Delete ||
+                            facts.kind == StatementKind::Merge || facts.kind == StatementKind::Copy ||
                             facts.kind == StatementKind::Truncate || facts.kind == StatementKind::Ddl;
   if (hint == "replica" && touches_rows && !(context.in_transaction && !context.read_only_transaction)) {
-    return refuse(reason::kHintContradicts, "the statement is not provably read-only, but the hint asks for a replica", "Drop the hint for this statement.");
+    return refuse(reason::kHintContradicts, "the statement is not provably read-only, but the hint asks for a replica",
+                  "Drop the hint for this statement.");
   }
   return Role::Primary;
 }
@@ -195,7 +227,8 @@ Result<Role> decide_role(const ClusterRouting& cluster, const StatementFacts& fa
 Result<Route> decide(const Decision& d) {
   const Plan& plan = d.plan;
   if (!d.statement.hint_unknown.empty()) {
-    return refuse(reason::kHintUnknown, "unknown hint \"" + d.statement.hint_unknown + "\"", "There are shard, sharding_key and role.");
+    return refuse(reason::kHintUnknown, "unknown hint \"" + d.statement.hint_unknown + "\"",
+                  "There are shard, sharding_key and role.");
   }
   if (plan.refusal) return *plan.refusal;
   auto hint = plan.follows_session ? Result<std::optional<ShardId>>(std::optional<ShardId>{}) : hinted_shard(d);
@@ -223,8 +256,9 @@ Result<Route> decide(const Decision& d) {
   route->role = route->write ? Role::Primary : *role;
   route->no_transaction_block = d.facts.no_transaction_block;
   if (d.context.want_explanation && route->kind != Route::Kind::Local) {
-    route->explanation = plan.explanation + concerned.lines + route->explanation + "shards: " + shard_names(d.cluster, route->shards) +
-                         (route->any_shard ? " (any one)" : "") + ", " + (route->role == Role::Replica ? "replica" : "primary") + "\n";
+    route->explanation = plan.explanation + concerned.lines + route->explanation +
+                         "shards: " + shard_names(d.cluster, route->shards) + (route->any_shard ? " (any one)" : "") +
+                         ", " + (route->role == Role::Replica ? "replica" : "primary") + "\n";
   }
   return route;
 }

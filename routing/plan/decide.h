@@ -24,9 +24,12 @@ struct Decision {
 // On a sharded cluster.
 Result<Route> decide(const Decision& decision);
 // INSERT into a sharded table (decide_insert.cpp). `hint`: the shard of a hint, if any.
-Result<Route> decide_insert(const Decision& decision, const TermInput& input, const ShardSet& read, std::optional<ShardId> hint);
-// Replica only for what is provably read-only and where replicas are asked for; a hint that a statement cannot follow is an error.
-Result<Role> decide_role(const ClusterRouting& cluster, const StatementFacts& facts, const StatementTemplate& statement, const RouteContext& context);
+Result<Route> decide_insert(const Decision& decision, const TermInput& input, const ShardSet& read,
+                            std::optional<ShardId> hint);
+// Replica only for what is provably read-only and where replicas are asked for; a hint that a statement cannot follow
+// is an error.
+Result<Role> decide_role(const ClusterRouting& cluster, const StatementFacts& facts, const StatementTemplate& statement,
+                         const RouteContext& context);
 
 std::string shard_names(const ClusterRouting& cluster, const ShardSet& shards);
 

@@ -12,22 +12,30 @@ namespace {
 using Rows = std::map<ShardId, std::vector<std::uint32_t>>;
 
 // The shard of one row; nullopt: not known before the parameters are.
-Result<std::optional<ShardId>> row_shard(const Decision& d, const InsertPlan& plan, const InsertRow& row, const TermInput& input) {
+Result<std::optional<ShardId>> row_shard(const Decision& d, const InsertPlan& plan, const InsertRow& row,
+                                         const TermInput& input) {
   std::vector<KeyValue> key;
   for (const Term& term : row.key) {
     TermValue value = term.evaluate_stored(input);
     switch (value.kind) {
-      case TermValue::Kind::Value: key.push_back(std::move(*value.value)); break;
-      case TermValue::Kind::Error: return *value.error;
+      case TermValue::Kind::Value:
+        key.push_back(std::move(*value.value));
+        break;
+      case TermValue::Kind::Error:
+        return *value.error;
       case TermValue::Kind::Null:
-        return refuse(reason::kKeyNull, "a key column of sharded table " + plan.table + " is null", "Every row needs its key.", "23502");
+        return refuse(reason::kKeyNull, "a key column of sharded table " + plan.table + " is null",
+                      "Every row needs its key.", "23502");
       case TermValue::Kind::None:
       case TermValue::Kind::Unknown:
         if (!input.parameters_known && term.parameter() > 0) return std::optional<ShardId>{};
         if (term.is_now()) {
-          return refuse(reason::kNow, "now() as a key inside a transaction block: which shard it means is known only there", "Pass the time as a parameter.");
+          return refuse(reason::kNow,
+                        "now() as a key inside a transaction block: which shard it means is known only there",
+                        "Pass the time as a parameter.");
         }
-        return refuse(reason::kKeyUnknown, "a key value for " + plan.table + " cannot be read without the server", "Write it in ISO form, or pass it as a parameter of the column's type.");
+        return refuse(reason::kKeyUnknown, "a key value for " + plan.table + " cannot be read without the server",
+                      "Write it in ISO form, or pass it as a parameter of the column's type.");
     }
   }
   auto shard = plan.placement->shard_for(key);
@@ -58,7 +66,8 @@ void renumber(ShardStatement& s) {
   s.sql = std::move(out);
 }
 
-ShardStatement shard_statement(const Decision& d, const InsertPlan& plan, ShardId shard, const std::vector<std::uint32_t>& rows, const std::vector<Splice>& splices,
+ShardStatement shard_statement(const Decision& d, const InsertPlan& plan, ShardId shard,
+                               const std::vector<std::uint32_t>& rows, const std::vector<Splice>& splices,
                                const std::string& now_values) {
   ShardStatement s;
   s.shard = shard;
@@ -77,11 +86,13 @@ ShardStatement shard_statement(const Decision& d, const InsertPlan& plan, ShardI
 Result<Route> split(const Decision& d, const InsertPlan& plan, const Rows& rows) {
   if (!plan.may_split || plan.split_refusal) {
     return plan.split_refusal ? *plan.split_refusal
-                              : refuse(reason::kInsertSelect, "the rows of this INSERT belong to several shards", "Insert rows of one shard at a time.");
+                              : refuse(reason::kInsertSelect, "the rows of this INSERT belong to several shards",
+                                       "Insert rows of one shard at a time.");
   }
   const bool now = !d.plan.nows.empty() || !plan.now_columns.empty();
   if (now && d.context.in_transaction) {
-    return refuse(reason::kNow, "now() inside a transaction block would be another time on each shard", "Pass the time as a parameter.");
+    return refuse(reason::kNow, "now() inside a transaction block would be another time on each shard",
+                  "Pass the time as a parameter.");
   }
   Route route;
   route.kind = Route::Kind::Split;
@@ -106,7 +117,8 @@ Result<Route> split(const Decision& d, const InsertPlan& plan, const Rows& rows)
 
 }  // namespace
 
-Result<Route> decide_insert(const Decision& d, const TermInput& input, const ShardSet& read, std::optional<ShardId> hint) {
+Result<Route> decide_insert(const Decision& d, const TermInput& input, const ShardSet& read,
+                            std::optional<ShardId> hint) {
   const InsertPlan& plan = *d.plan.insert;
   Rows rows;
   bool unknown = false, now = false;
@@ -123,7 +135,9 @@ Result<Route> decide_insert(const Decision& d, const TermInput& input, const Sha
   ShardSet shards = read;
   for (const auto& [shard, numbers] : rows) shards.add(shard);
   if (hint && (!shards.contains(*hint) || shards.size() > 1) && !unknown) {
-    return refuse(reason::kHintContradicts, "the hint names shard " + d.cluster.cluster->shards[hint->value].name + ", but the rows belong to " + shard_names(d.cluster, shards),
+    return refuse(reason::kHintContradicts,
+                  "the hint names shard " + d.cluster.cluster->shards[hint->value].name + ", but the rows belong to " +
+                      shard_names(d.cluster, shards),
                   "Correct or drop the hint.");
   }
   Route route;
@@ -135,8 +149,10 @@ Result<Route> decide_insert(const Decision& d, const TermInput& input, const Sha
     return route;
   }
   if (d.plan.allowed && !d.plan.allowed->contains_all(shards)) {
-    return refuse(reason::kTablesApart, "the rows of this INSERT belong to shard " + shard_names(d.cluster, shards) + ", its other tables or functions to shard " +
-                  shard_names(d.cluster, *d.plan.allowed), "Read the rows or the value first.");
+    return refuse(reason::kTablesApart,
+                  "the rows of this INSERT belong to shard " + shard_names(d.cluster, shards) +
+                      ", its other tables or functions to shard " + shard_names(d.cluster, *d.plan.allowed),
+                  "Read the rows or the value first.");
   }
   if (shards.size() > 1) return split(d, plan, rows);
   std::vector<Splice> splices = d.plan.single_splices;

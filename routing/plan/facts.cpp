@@ -12,7 +12,8 @@ using sql::Command;
 
 class Collector : public sql::Visitor {
  public:
-  Collector(const ClusterRouting& cluster, const SearchPath& path, StatementFacts& facts) : cluster_(cluster), path_(path), facts_(facts) {}
+  Collector(const ClusterRouting& cluster, const SearchPath& path, StatementFacts& facts)
+      : cluster_(cluster), path_(path), facts_(facts) {}
 
   bool read_only = true;
 
@@ -32,12 +33,15 @@ class Collector : public sql::Visitor {
         facts_.has_now |= f.now;
         break;
       }
-      case sql::ExprKind::Operator: user_operator(e); break;
+      case sql::ExprKind::Operator:
+        user_operator(e);
+        break;
       case sql::ExprKind::Opaque:
         read_only = false;
         facts_.may_change_session = true;
         break;
-      default: break;
+      default:
+        break;
     }
   }
 
@@ -112,10 +116,15 @@ class Collector : public sql::Visitor {
 };
 
 StatementKind transaction_kind(sql::TransactionVerb verb) {
-  static constexpr std::array<StatementKind, 9> kKinds{
-      StatementKind::Begin,      StatementKind::Commit,             StatementKind::Rollback,       StatementKind::Savepoint,
-      StatementKind::Release,    StatementKind::RollbackTo,         StatementKind::PrepareTransaction,
-      StatementKind::CommitPrepared, StatementKind::RollbackPrepared};
+  static constexpr std::array<StatementKind, 9> kKinds{StatementKind::Begin,
+                                                       StatementKind::Commit,
+                                                       StatementKind::Rollback,
+                                                       StatementKind::Savepoint,
+                                                       StatementKind::Release,
+                                                       StatementKind::RollbackTo,
+                                                       StatementKind::PrepareTransaction,
+                                                       StatementKind::CommitPrepared,
+                                                       StatementKind::RollbackPrepared};
   return kKinds[static_cast<std::size_t>(verb)];
 }
 
@@ -125,42 +134,29 @@ StatementKind set_kind(const sql::Statement& s) {
   return s.local ? StatementKind::SetLocal : StatementKind::Set;
 }
 
+// Commands that are one kind each.
+constexpr std::pair<Command, StatementKind> kKinds[] = {
+    {Command::Insert, StatementKind::Insert},       {Command::Update, StatementKind::Update},
+    {Command::Delete, StatementKind::Delete},       {Command::Merge, StatementKind::Merge},
+    {Command::Copy, StatementKind::Copy},           {Command::Show, StatementKind::Show},
+    {Command::Discard, StatementKind::Discard},     {Command::Prepare, StatementKind::Prepare},
+    {Command::Execute, StatementKind::Execute},     {Command::Deallocate, StatementKind::Deallocate},
+    {Command::Listen, StatementKind::Listen},       {Command::Unlisten, StatementKind::Unlisten},
+    {Command::Notify, StatementKind::Notify},       {Command::Declare, StatementKind::Declare},
+    {Command::Fetch, StatementKind::Fetch},         {Command::CloseCursor, StatementKind::CloseCursor},
+    {Command::Lock, StatementKind::Lock},           {Command::Explain, StatementKind::Explain},
+    {Command::Vacuum, StatementKind::Maintenance},  {Command::Reindex, StatementKind::Maintenance},
+    {Command::Cluster, StatementKind::Maintenance}, {Command::Do, StatementKind::Do},
+    {Command::Call, StatementKind::Call},           {Command::Load, StatementKind::Load},
+    {Command::Truncate, StatementKind::Truncate},   {Command::CreateTableAs, StatementKind::Ddl},
+    {Command::RefreshView, StatementKind::Ddl},     {Command::Ddl, StatementKind::Ddl}};
+
 StatementKind kind_of(const sql::Statement& s) {
-  switch (s.command) {
-    case Command::Select: return s.select && s.select->into ? StatementKind::Ddl : StatementKind::Select;
-    case Command::Insert: return StatementKind::Insert;
-    case Command::Update: return StatementKind::Update;
-    case Command::Delete: return StatementKind::Delete;
-    case Command::Merge: return StatementKind::Merge;
-    case Command::Copy: return StatementKind::Copy;
-    case Command::Transaction: return transaction_kind(s.verb);
-    case Command::Set: return set_kind(s);
-    case Command::Show: return StatementKind::Show;
-    case Command::Discard: return StatementKind::Discard;
-    case Command::Prepare: return StatementKind::Prepare;
-    case Command::Execute: return StatementKind::Execute;
-    case Command::Deallocate: return StatementKind::Deallocate;
-    case Command::Listen: return StatementKind::Listen;
-    case Command::Unlisten: return StatementKind::Unlisten;
-    case Command::Notify: return StatementKind::Notify;
-    case Command::Declare: return StatementKind::Declare;
-    case Command::Fetch: return StatementKind::Fetch;
-    case Command::CloseCursor: return StatementKind::CloseCursor;
-    case Command::Lock: return StatementKind::Lock;
-    case Command::Explain: return StatementKind::Explain;
-    case Command::Vacuum:
-    case Command::Reindex:
-    case Command::Cluster: return StatementKind::Maintenance;
-    case Command::Do: return StatementKind::Do;
-    case Command::Call: return StatementKind::Call;
-    case Command::Load: return StatementKind::Load;
-    case Command::Truncate: return StatementKind::Truncate;
-    case Command::CreateTableAs:
-    case Command::RefreshView:
-    case Command::Ddl: return StatementKind::Ddl;
-    case Command::SetConstraints:
-    case Command::Checkpoint:
-    case Command::Other: return StatementKind::Utility;
+  if (s.command == Command::Select) return s.select && s.select->into ? StatementKind::Ddl : StatementKind::Select;
+  if (s.command == Command::Transaction) return transaction_kind(s.verb);
+  if (s.command == Command::Set) return set_kind(s);
+  for (const auto& [command, kind] : kKinds) {
+    if (command == s.command) return kind;
   }
   return StatementKind::Utility;
 }
@@ -190,18 +186,25 @@ bool changes_session(StatementKind kind) {
     case StatementKind::Call:
     case StatementKind::Load:
     case StatementKind::Utility:
-    case StatementKind::Unparsable: return true;
-    default: return false;
+    case StatementKind::Unparsable:
+      return true;
+    default:
+      return false;
   }
 }
 
 bool outside_transactions(const sql::Statement& s) {
   switch (s.command) {
-    case Command::Vacuum: return s.name == "vacuum";
-    case Command::Cluster: return s.relations.empty();
-    case Command::Reindex: return s.concurrently || s.relations.empty();
-    case Command::Ddl: return s.concurrently || s.object == sql::DdlObject::Database;
-    default: return false;
+    case Command::Vacuum:
+      return s.name == "vacuum";
+    case Command::Cluster:
+      return s.relations.empty();
+    case Command::Reindex:
+      return s.concurrently || s.relations.empty();
+    case Command::Ddl:
+      return s.concurrently || s.object == sql::DdlObject::Database;
+    default:
+      return false;
   }
 }
 
@@ -215,11 +218,16 @@ bool explain_executes(const sql::Statement& s) {
 
 bool read_only_command(const sql::Statement& s, bool tree_read_only) {
   switch (s.command) {
-    case Command::Select: return tree_read_only;
-    case Command::Show: return true;
-    case Command::Explain: return tree_read_only;
-    case Command::Copy: return !s.from && !s.file && !s.program && tree_read_only;
-    default: return false;
+    case Command::Select:
+      return tree_read_only;
+    case Command::Show:
+      return true;
+    case Command::Explain:
+      return tree_read_only;
+    case Command::Copy:
+      return !s.from && !s.file && !s.program && tree_read_only;
+    default:
+      return false;
   }
 }
 

@@ -14,7 +14,8 @@ bool one_of(std::string_view name, const std::array<std::string_view, N>& list) 
 }
 bool starts(std::string_view name, std::string_view prefix) { return name.substr(0, prefix.size()) == prefix; }
 
-// PostgreSQL 15 documentation, 9.15.3 (mapping tables to XML) and 12.4 (ts_stat, ts_rewrite): they run SQL given as text.
+// PostgreSQL 15 documentation, 9.15.3 (mapping tables to XML) and 12.4 (ts_stat, ts_rewrite): they run SQL given as
+// text.
 bool runs_sql(std::string_view name) {
   return starts(name, "query_to_xml") || starts(name, "table_to_xml") || starts(name, "schema_to_xml") ||
          starts(name, "database_to_xml") || starts(name, "cursor_to_xml") || name == "ts_stat" || name == "ts_rewrite";
@@ -22,36 +23,41 @@ bool runs_sql(std::string_view name) {
 
 bool advisory(std::string_view name) { return starts(name, "pg_advisory_") || starts(name, "pg_try_advisory_"); }
 bool sequence(std::string_view name) {
-  static constexpr std::array<std::string_view, 5> kNames{"nextval", "setval", "currval", "lastval", "pg_sequence_last_value"};
+  static constexpr std::array<std::string_view, 5> kNames{"nextval", "setval", "currval", "lastval",
+                                                          "pg_sequence_last_value"};
   return one_of(name, kNames);
 }
 bool large_object(std::string_view name) { return starts(name, "lo_") || name == "loread" || name == "lowrite"; }
 
 bool changes_session(std::string_view name) {
   static constexpr std::array<std::string_view, 4> kNames{"set_config", "setseed", "pg_create_logical_replication_slot",
-                                                         "pg_create_physical_replication_slot"};
+                                                          "pg_create_physical_replication_slot"};
   if (one_of(name, kNames)) return true;
   return advisory(name) && name.find("_xact_") == std::string_view::npos;
 }
 
 // Volatile functions that write nothing and leave nothing behind.
 bool harmless_volatile(std::string_view name) {
-  static constexpr std::array<std::string_view, 6> kNames{"random", "gen_random_uuid", "clock_timestamp", "timeofday", "pg_sleep",
-                                                         "pg_backend_pid"};
+  static constexpr std::array<std::string_view, 6> kNames{"random",    "gen_random_uuid", "clock_timestamp",
+                                                          "timeofday", "pg_sleep",        "pg_backend_pid"};
   return one_of(name, kNames);
 }
 
 // Built-in functions whose value depends on the node, the backend, its catalogs' OIDs or the text of the statement.
 bool node_dependent(std::string_view name, std::size_t arguments) {
-  static constexpr std::array<std::string_view, 7> kPgFine{"pg_typeof", "pg_column_size", "pg_size_pretty", "pg_size_bytes",
-                                                          "pg_client_encoding", "pg_column_compression", "pg_input_is_valid"};
+  static constexpr std::array<std::string_view, 7> kPgFine{
+      "pg_typeof",          "pg_column_size",        "pg_size_pretty",   "pg_size_bytes",
+      "pg_client_encoding", "pg_column_compression", "pg_input_is_valid"};
   static constexpr std::array<std::string_view, 16> kNames{
-      "format_type", "obj_description", "col_description", "shobj_description", "current_query", "row_security_active", "mxid_age",
-      "to_regclass", "version", "current_database", "acldefault", "aclexplode", "makeaclitem", "currtid2", "satisfies_hash_partition",
+      "format_type",         "obj_description", "col_description", "shobj_description", "current_query",
+      "row_security_active", "mxid_age",        "to_regclass",     "version",           "current_database",
+      "acldefault",          "aclexplode",      "makeaclitem",     "currtid2",          "satisfies_hash_partition",
       "icu_unicode_version"};
   if (name == "age" && arguments == 1) return true;  // relative to current_date, or of a transaction id
   if (starts(name, "pg_")) return !one_of(name, kPgFine);
-  if (starts(name, "has_") || starts(name, "to_reg") || starts(name, "txid_") || starts(name, "inet_server") || starts(name, "inet_client")) return true;
+  if (starts(name, "has_") || starts(name, "to_reg") || starts(name, "txid_") || starts(name, "inet_server") ||
+      starts(name, "inet_client"))
+    return true;
   return one_of(name, kNames);
 }
 
@@ -122,18 +128,22 @@ FunctionFacts function_facts(const ClusterRouting& cluster, const SearchPath& pa
   if (facts.known != FunctionFacts::Known::BuiltIn) {
     // Declared functions are taken at their word about tables, but only their volatility says that they do not write.
     facts.read_only = facts.known == FunctionFacts::Known::Declared && facts.volatility != 'v';
-    facts.session_state = !facts.read_only;
+    // PostgreSQL refuses commands that write in functions that are not volatile.
+    facts.session_state = facts.known == FunctionFacts::Known::Missing || facts.volatility == 'v';
     facts.node_dependent = facts.volatility == 'v';
     return facts;
   }
   facts.sequence_state = sequence(name);
   facts.session_state = changes_session(name);
-  facts.home = facts.sequence_state || advisory(name) || large_object(name) || name == "pg_notify" || name == "pg_listening_channels";
+  facts.home = facts.sequence_state || advisory(name) || large_object(name) || name == "pg_notify" ||
+               name == "pg_listening_channels";
   facts.reads_tables = runs_sql(name);
   facts.now = is_now_function(name) && call.args.empty();
   facts.per_row = name == "random" || name == "gen_random_uuid";
-  facts.read_only = (facts.volatility != 'v' || harmless_volatile(name)) && !facts.home && !facts.session_state && !facts.reads_tables;
-  facts.node_dependent = !facts.now && !facts.per_row && (facts.volatility == 'v' || facts.home || node_dependent(name, call.args.size()));
+  facts.read_only = (facts.volatility != 'v' || harmless_volatile(name)) && !facts.home && !facts.session_state &&
+                    !facts.reads_tables;
+  facts.node_dependent =
+      !facts.now && !facts.per_row && (facts.volatility == 'v' || facts.home || node_dependent(name, call.args.size()));
   return facts;
 }
 

@@ -21,11 +21,14 @@ struct InsertText {
   std::vector<TextRange> rows;
 };
 
-bool is_punctuation(std::string_view text, const sql::Token& t, char c) { return t.kind == sql::TokenKind::Punctuation && text[t.begin] == c; }
+bool is_punctuation(std::string_view text, const sql::Token& t, char c) {
+  return t.kind == sql::TokenKind::Punctuation && text[t.begin] == c;
+}
 
 std::optional<InsertText> insert_text(std::string_view text, const sql::Statement& s) {
   const auto tokens = sql::tokenize(text, s.begin, s.end);
-  if (!tokens || tokens->size() < 3 || !is_word(text, (*tokens)[0], "insert") || !is_word(text, (*tokens)[1], "into")) return std::nullopt;
+  if (!tokens || tokens->size() < 3 || !is_word(text, (*tokens)[0], "insert") || !is_word(text, (*tokens)[1], "into"))
+    return std::nullopt;
   const auto& t = *tokens;
   InsertText out;
   std::size_t i = 3;
@@ -39,7 +42,8 @@ std::optional<InsertText> insert_text(std::string_view text, const sql::Statemen
     out.columns_end = t[i].begin;
   }
   for (; i < t.size(); ++i) {
-    if (t[i].depth == 0 && is_word(text, t[i], "values") && i + 1 < t.size() && is_punctuation(text, t[i + 1], '(')) break;
+    if (t[i].depth == 0 && is_word(text, t[i], "values") && i + 1 < t.size() && is_punctuation(text, t[i + 1], '('))
+      break;
     if (t[i].depth == 0 && is_word(text, t[i], "select")) return out;
   }
   for (++i; i < t.size() && is_punctuation(text, t[i], '('); ++i) {
@@ -54,7 +58,9 @@ std::optional<InsertText> insert_text(std::string_view text, const sql::Statemen
 }
 
 bool is_now_default(const std::string& text) { return text == "now()" || text == "CURRENT_TIMESTAMP"; }
-bool per_row_default(const std::string& text) { return text == "gen_random_uuid()" || text == "random()" || text == "pgweir.unique_id()"; }
+bool per_row_default(const std::string& text) {
+  return text == "gen_random_uuid()" || text == "random()" || text == "pgweir.unique_id()";
+}
 
 }  // namespace
 
@@ -68,9 +74,12 @@ Planner::Failure Planner::insert_columns(const sql::Modify& m, std::vector<const
   }
   for (const auto& c : m.columns) {
     const CatalogColumn* column = t.find_column(c.name);
-    if (column == nullptr) return SqlError{"42703", "column \"" + c.name + "\" of relation \"" + t.name + "\" does not exist", {}, {}, {}, {}};
+    if (column == nullptr)
+      return SqlError{"42703", "column \"" + c.name + "\" of relation \"" + t.name + "\" does not exist", {}, {}, {},
+                      {}};
     const auto& key = target().entry->table->key;
-    if (c.indirection && std::find(key.begin(), key.end(), c.name) != key.end()) return refuse(reason::kKeyExpression, "a part of key column " + c.name + " is set", "Give the whole value.");
+    if (c.indirection && std::find(key.begin(), key.end(), c.name) != key.end())
+      return refuse(reason::kKeyExpression, "a part of key column " + c.name + " is set", "Give the whole value.");
     columns.push_back(column);
   }
   return std::nullopt;
@@ -81,19 +90,26 @@ Planner::Failure Planner::conflict(const sql::Modify& m) {
   const BoundRelation& t = target();
   const auto& key = t.entry->table->key;
   const auto holds_key = [&](const std::vector<std::string>& columns) {
-    return std::all_of(key.begin(), key.end(), [&](const auto& k) { return std::find(columns.begin(), columns.end(), k) != columns.end(); });
+    return std::all_of(key.begin(), key.end(),
+                       [&](const auto& k) { return std::find(columns.begin(), columns.end(), k) != columns.end(); });
   };
   bool fine = t.entry->table->local_constraints;
   if (!m.conflict->has_target) {
-    fine |= std::all_of(t.table->unique_indexes.begin(), t.table->unique_indexes.end(), [&](const auto& i) { return holds_key(i.columns) && !i.exclusion; });
+    fine |= std::all_of(t.table->unique_indexes.begin(), t.table->unique_indexes.end(),
+                        [&](const auto& i) { return holds_key(i.columns) && !i.exclusion; });
   } else if (!m.conflict->constraint.empty()) {
     for (const auto& i : t.table->unique_indexes) fine |= i.name == m.conflict->constraint && holds_key(i.columns);
   } else {
     fine |= holds_key(m.conflict->columns);
   }
-  if (!fine) return refuse(reason::kOnConflict, "ON CONFLICT needs a unique index that holds the sharding key: rows on other shards are not seen", "Name all key columns in the conflict target.");
+  if (!fine)
+    return refuse(reason::kOnConflict,
+                  "ON CONFLICT needs a unique index that holds the sharding key: rows on other shards are not seen",
+                  "Name all key columns in the conflict target.");
   for (const auto& set : m.conflict->set) {
-    if (std::find(key.begin(), key.end(), set.name) != key.end()) return refuse(reason::kKeyUpdate, "setting key column " + set.name + " could move the row to another shard", "Leave it out of DO UPDATE.");
+    if (std::find(key.begin(), key.end(), set.name) != key.end())
+      return refuse(reason::kKeyUpdate, "setting key column " + set.name + " could move the row to another shard",
+                    "Leave it out of DO UPDATE.");
   }
   return std::nullopt;
 }
@@ -107,15 +123,19 @@ Planner::Failure Planner::insert_constraints(const sql::Modify& m, const std::ve
     const auto position = static_cast<std::size_t>(at - columns.begin());
     bool given = at != columns.end() && m.source != nullptr;
     if (given) {
-      for (const auto& row : m.source->values) given &= position < row.size() && row[position]->kind != ExprKind::Default;
+      for (const auto& row : m.source->values)
+        given &= position < row.size() && row[position]->kind != ExprKind::Default;
     }
     if (given || c.generated) continue;
     if ((c.default_nextval || c.identity) && !t.entry->table->local_constraints && t.entry->table->ids != "unique_id") {
-      return refuse(reason::kIdentity, "the default of column " + c.name + " counts on each shard by itself: values would repeat",
+      return refuse(reason::kIdentity,
+                    "the default of column " + c.name + " counts on each shard by itself: values would repeat",
                     "Give a value, or say ids = \"unique_id\" or local_constraints = true for the table.");
     }
     if (c.default_volatile && !per_row_default(c.default_text) && !plan_->insert->split_refusal) {
-      plan_->insert->split_refusal = refuse(reason::kNodeDependent, "the default of column " + c.name + " is computed on each shard", "Give a value for it, or insert rows of one shard at a time.");
+      plan_->insert->split_refusal =
+          refuse(reason::kNodeDependent, "the default of column " + c.name + " is computed on each shard",
+                 "Give a value for it, or insert rows of one shard at a time.");
       // A column that no row gives and whose default is now() gets one constant for all shards.
       if (is_now_default(c.default_text) && at == columns.end() && !m.columns.empty() && c.type == oid::kTimestampTz) {
         plan_->insert->split_refusal.reset();
@@ -126,32 +146,43 @@ Planner::Failure Planner::insert_constraints(const sql::Modify& m, const std::ve
   return std::nullopt;
 }
 
-Planner::Failure Planner::insert_row(const sql::Modify&, const std::vector<sql::ExprPtr>& row, const std::vector<const CatalogColumn*>& columns, InsertRow& out) {
+Planner::Failure Planner::insert_row(const sql::Modify&, const std::vector<sql::ExprPtr>& row,
+                                     const std::vector<const CatalogColumn*>& columns, InsertRow& out) {
   const BoundRelation& t = target();
   for (std::size_t i = 0; i < t.entry->placement->levels(); ++i) {
     const auto index = key_column_index(t, i);
-    if (!index) return refuse(reason::kKeyType, "table " + t.name + " has no column for key level " + std::to_string(i + 1), "Correct key = [...] in the configuration.");
+    if (!index)
+      return refuse(reason::kKeyType, "table " + t.name + " has no column for key level " + std::to_string(i + 1),
+                    "Correct key = [...] in the configuration.");
     const KeyColumn key = key_column(t, i, *index);
     const CatalogColumn& column = t.table->columns[*index];
     if (!key_type_fits(key.type, key.oid) || column.generated) {
-      return refuse(reason::kKeyType, "key column " + column.name + " is not of the placement's key type " + key_type_name(key.type), "Correct key_type in the configuration.");
+      return refuse(reason::kKeyType,
+                    "key column " + column.name + " is not of the placement's key type " + key_type_name(key.type),
+                    "Correct key_type in the configuration.");
     }
     const auto at = static_cast<std::size_t>(std::find(columns.begin(), columns.end(), &column) - columns.begin());
     const Expr* value = at < columns.size() && at < row.size() ? row[at].get() : nullptr;
     sql::ParseResult parsed_default;
     if (value == nullptr || value->kind == ExprKind::Default) {
       if (!column.has_default || column.default_volatile || column.default_nextval || column.identity) {
-        return refuse(reason::kKeyMissing, "a row for sharded table " + t.name + " has no constant value for key column " + column.name, "Give the key column a value.");
+        return refuse(reason::kKeyMissing,
+                      "a row for sharded table " + t.name + " has no constant value for key column " + column.name,
+                      "Give the key column a value.");
       }
       parsed_default = sql::parse("SELECT " + column.default_text);
-      if (parsed_default.statements.size() != 1 || !parsed_default.statements.front()->select || parsed_default.statements.front()->select->targets.size() != 1) {
-        return refuse(reason::kKeyMissing, "the default of key column " + column.name + " is not a constant", "Give the key column a value.");
+      if (parsed_default.statements.size() != 1 || !parsed_default.statements.front()->select ||
+          parsed_default.statements.front()->select->targets.size() != 1) {
+        return refuse(reason::kKeyMissing, "the default of key column " + column.name + " is not a constant",
+                      "Give the key column a value.");
       }
       value = parsed_default.statements.front()->select->targets.front().expr.get();
     }
     auto term = Term::compile_assigned(*value, key);
     if (!term) {
-      return refuse(reason::kKeyExpression, "key column " + column.name + " is set to an expression whose value is known only when it runs", "Compute it first and pass it as a constant or parameter.");
+      return refuse(reason::kKeyExpression,
+                    "key column " + column.name + " is set to an expression whose value is known only when it runs",
+                    "Compute it first and pass it as a constant or parameter.");
     }
     out.key.push_back(std::move(*term));
   }
@@ -161,7 +192,9 @@ Planner::Failure Planner::insert_row(const sql::Modify&, const std::vector<sql::
 Planner::Failure Planner::insert_rows(const sql::Statement& s, const std::vector<const CatalogColumn*>& columns) {
   const sql::Modify& m = *s.modify;
   const auto text = insert_text(text_, s);
-  if (!text) return refuse(reason::kNotUnderstood, "the rows of this INSERT cannot be found in its text", "Write INSERT INTO table (columns) VALUES (...).");
+  if (!text)
+    return refuse(reason::kNotUnderstood, "the rows of this INSERT cannot be found in its text",
+                  "Write INSERT INTO table (columns) VALUES (...).");
   plan_->insert->columns_end = text->columns_end;
   if (m.columns.empty()) {
     std::string names;
@@ -177,11 +210,14 @@ Planner::Failure Planner::insert_rows(const sql::Statement& s, const std::vector
     plan_->insert->rows.push_back(std::move(row));
     return std::nullopt;
   }
-  if (text->rows.size() != m.source->values.size() || !m.source->order_by.empty() || m.source->limit || m.source->offset || m.source->with) {
-    return refuse(reason::kNotUnderstood, "the rows of this INSERT cannot be found in its text", "Write INSERT INTO table (columns) VALUES (...).");
+  if (text->rows.size() != m.source->values.size() || !m.source->order_by.empty() || m.source->limit ||
+      m.source->offset || m.source->with) {
+    return refuse(reason::kNotUnderstood, "the rows of this INSERT cannot be found in its text",
+                  "Write INSERT INTO table (columns) VALUES (...).");
   }
   for (std::size_t i = 0; i < text->rows.size(); ++i) {
-    if (m.source->values[i].size() > columns.size()) return SqlError{"42601", "INSERT has more expressions than target columns", {}, {}, {}, {}};
+    if (m.source->values[i].size() > columns.size())
+      return SqlError{"42601", "INSERT has more expressions than target columns", {}, {}, {}, {}};
     InsertRow row;
     row.begin = text->rows[i].begin;
     row.end = text->rows[i].end;
@@ -192,10 +228,13 @@ Planner::Failure Planner::insert_rows(const sql::Statement& s, const std::vector
   return std::nullopt;
 }
 
-// One shard only: every sharded table read is narrowed to it, and the key is a constant or a key column read from there.
+// One shard only: every sharded table read is narrowed to it, and the key is a constant or a key column read from
+// there.
 Planner::Failure Planner::insert_select(const sql::Modify& m, const std::vector<const CatalogColumn*>& columns) {
   const sql::Select& source = *m.source;
-  const SqlError refusal = refuse(reason::kInsertSelect, "the rows of this INSERT ... SELECT may belong to several shards", "Select the key as a constant, from rows with the same constant key.");
+  const SqlError refusal =
+      refuse(reason::kInsertSelect, "the rows of this INSERT ... SELECT may belong to several shards",
+             "Select the key as a constant, from rows with the same constant key.");
   const auto level = bound_.by_select.find(&source);
   if (source.operation != sql::SetOperation::None || level == bound_.by_select.end()) return refusal;
   const BoundRelation& t = target();
@@ -205,7 +244,8 @@ Planner::Failure Planner::insert_select(const sql::Modify& m, const std::vector<
     const auto index = key_column_index(t, i);
     if (!index) return refusal;
     const KeyColumn key = key_column(t, i, *index);
-    const auto at = static_cast<std::size_t>(std::find(columns.begin(), columns.end(), &t.table->columns[*index]) - columns.begin());
+    const auto at = static_cast<std::size_t>(std::find(columns.begin(), columns.end(), &t.table->columns[*index]) -
+                                             columns.begin());
     for (std::size_t k = 0; k <= at && k < source.targets.size(); ++k) {
       if (source.targets[k].expr->star) return refusal;
     }
@@ -228,8 +268,11 @@ std::optional<Term> Planner::constant_of(const QueryLevel& level, const Expr& e,
   if (!id || id->level != &level || level.column(*id).type != key.oid) return std::nullopt;
   const auto members = equal_columns(*id);
   for (const Expr* c : level.where) {
-    if (c->kind != ExprKind::Operator || c->op != sql::OperatorForm::Plain || c->names != std::vector<std::string>{"="} || !c->args[0] || !c->args[1]) continue;
-    for (const auto& [column, value] : {std::pair{c->args[0].get(), c->args[1].get()}, std::pair{c->args[1].get(), c->args[0].get()}}) {
+    if (c->kind != ExprKind::Operator || c->op != sql::OperatorForm::Plain ||
+        c->names != std::vector<std::string>{"="} || !c->args[0] || !c->args[1])
+      continue;
+    for (const auto& [column, value] :
+         {std::pair{c->args[0].get(), c->args[1].get()}, std::pair{c->args[1].get(), c->args[0].get()}}) {
       const auto found = level.resolve(*column);
       if (!found || std::find(members.begin(), members.end(), *found) == members.end()) continue;
       if (auto term = Term::compile(*value, key)) return term;
@@ -240,7 +283,9 @@ std::optional<Term> Planner::constant_of(const QueryLevel& level, const Expr& e,
 
 Planner::Failure Planner::insert(const sql::Statement& s) {
   const sql::Modify& m = *s.modify;
-  if (m.with) return refuse(reason::kWith, "WITH before an INSERT into a sharded table is not routed", "Write the query behind INSERT INTO.");
+  if (m.with)
+    return refuse(reason::kWith, "WITH before an INSERT into a sharded table is not routed",
+                  "Write the query behind INSERT INTO.");
   if (auto f = triggers(target())) return f;
   plan_->insert = std::make_unique<InsertPlan>();
   InsertPlan& insert = *plan_->insert;
@@ -252,20 +297,26 @@ Planner::Failure Planner::insert(const sql::Statement& s) {
   if (auto f = insert_columns(m, columns)) return f;
   if (auto f = conflict(m)) return f;
   if (auto f = insert_constraints(m, columns)) return f;
-  if (uses_.node_dependent && !insert.split_refusal && !clock_words_only_in_text(m, columns)) insert.split_refusal = uses_.node_dependent;
-  if (m.overriding) insert.split_refusal = refuse(reason::kIdentity, "OVERRIDING over several shards", "Insert rows of one shard at a time.");
+  if (uses_.node_dependent && !insert.split_refusal && !clock_words_only_in_text(m, columns))
+    insert.split_refusal = uses_.node_dependent;
+  if (m.overriding)
+    insert.split_refusal =
+        refuse(reason::kIdentity, "OVERRIDING over several shards", "Insert rows of one shard at a time.");
   return insert_rows(s, columns);
 }
 
 // 'today' assigned to a text column is only text.
 bool Planner::clock_words_only_in_text(const sql::Modify& m, const std::vector<const CatalogColumn*>& columns) const {
-  if (m.source == nullptr || m.source->values.empty() || uses_.node_dependent->message.substr(0, 11) != "the literal") return false;
+  if (m.source == nullptr || m.source->values.empty() || uses_.node_dependent->message.substr(0, 11) != "the literal")
+    return false;
   for (const auto& row : m.source->values) {
     for (std::size_t i = 0; i < row.size() && i < columns.size(); ++i) {
       const Oid type = columns[i]->type;
       if (row[i]->kind == ExprKind::String && !oid::collatable(type)) {
-        const bool time = type == oid::kDate || type == oid::kTime || type == oid::kTimestamp || type == oid::kTimestampTz || type == oid::kTimeTz || type >= oid::kFirstUser;
-        if (time && !std::any_of(row[i]->text.begin(), row[i]->text.end(), [](char c) { return c >= '0' && c <= '9'; })) return false;
+        const bool time = type == oid::kDate || type == oid::kTime || type == oid::kTimestamp ||
+                          type == oid::kTimestampTz || type == oid::kTimeTz || type >= oid::kFirstUser;
+        if (time && !std::any_of(row[i]->text.begin(), row[i]->text.end(), [](char c) { return c >= '0' && c <= '9'; }))
+          return false;
       } else if (!row[i]->constant() && row[i]->kind != ExprKind::Parameter) {
         bool holds_string = false;
         sql::each_expr(*row[i], [&](const Expr& e) { holds_string |= e.kind == ExprKind::String; });

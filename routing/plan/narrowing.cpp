@@ -11,16 +11,23 @@ KeyConstraint nothing() {
   return none;
 }
 
-// Values that any of the terms can have. Unknown makes it unconstrained; NULL and values that no key equals add nothing.
+// Values that any of the terms can have. Unknown makes it unconstrained; NULL and values that no key equals add
+// nothing.
 std::optional<std::vector<KeyValue>> values_of(const std::vector<TermValue>& terms, NarrowResult& result) {
   std::vector<KeyValue> values;
   for (const TermValue& t : terms) {
     switch (t.kind) {
-      case TermValue::Kind::Unknown: return std::nullopt;
-      case TermValue::Kind::Error: if (!result.error) result.error = t.error; return std::nullopt;
+      case TermValue::Kind::Unknown:
+        return std::nullopt;
+      case TermValue::Kind::Error:
+        if (!result.error) result.error = t.error;
+        return std::nullopt;
       case TermValue::Kind::Null:
-      case TermValue::Kind::None: break;
-      case TermValue::Kind::Value: values.push_back(*t.value); break;
+      case TermValue::Kind::None:
+        break;
+      case TermValue::Kind::Value:
+        values.push_back(*t.value);
+        break;
     }
   }
   return values;
@@ -28,7 +35,8 @@ std::optional<std::vector<KeyValue>> values_of(const std::vector<TermValue>& ter
 
 }  // namespace
 
-void Narrowing::constrain(const KeyPredicate& p, const TermInput& input, KeyConstraint& constraint, NarrowResult& result) const {
+void Narrowing::constrain(const KeyPredicate& p, const TermInput& input, KeyConstraint& constraint,
+                          NarrowResult& result) const {
   KeyConstraint own;
   if (p.kind == Kind::Equal) {
     std::vector<TermValue> terms;
@@ -51,26 +59,32 @@ void Narrowing::constrain(const KeyPredicate& p, const TermInput& input, KeyCons
   if (!own.unconstrained()) constraint.intersect(own);
 }
 
-void Narrowing::gather(const KeyPredicate& p, std::vector<const KeyPredicate*>& simple, std::vector<const KeyPredicate*>& ors) const {
+void Narrowing::gather(const KeyPredicate& p, std::vector<const KeyPredicate*>& simple,
+                       std::vector<const KeyPredicate*>& ors) const {
   switch (p.kind) {
-    case Kind::Any: return;
+    case Kind::Any:
+      return;
     case Kind::And:
       for (const auto& c : p.children) gather(c, simple, ors);
       return;
-    case Kind::Or: ors.push_back(&p); return;
-    default: simple.push_back(&p);
+    case Kind::Or:
+      ors.push_back(&p);
+      return;
+    default:
+      simple.push_back(&p);
   }
 }
 
 // AND intersects, OR unites: each OR is the union over its branches, each branch together with what is known around it.
-ShardSet Narrowing::shards(std::vector<const KeyPredicate*> simple, std::vector<const KeyPredicate*> ors, const TermInput& input, int depth,
-                           NarrowResult& result) const {
+ShardSet Narrowing::shards(std::vector<const KeyPredicate*> simple, std::vector<const KeyPredicate*> ors,
+                           const TermInput& input, int depth, NarrowResult& result) const {
   std::vector<KeyConstraint> constraints(placement->levels());
   for (const KeyPredicate* p : simple) constrain(*p, input, constraints[p->level], result);
   ShardSet set = placement->shards_for(constraints);
   if (depth == 0) {
     for (const KeyConstraint& c : constraints) {
-      result.single.push_back(c.values && c.values->size() == 1 ? std::optional<KeyValue>(c.values->front()) : std::nullopt);
+      result.single.push_back(c.values && c.values->size() == 1 ? std::optional<KeyValue>(c.values->front())
+                                                                : std::nullopt);
     }
   }
   if (depth > 4) return set;

@@ -15,15 +15,25 @@ namespace pgweir::routing {
 
 // A condition on the key levels of one table.
 struct KeyPredicate {
-  enum class Kind : std::uint8_t { Any, And, Or, Equal, EqualArray, Less, LessEqual, Greater, GreaterEqual } kind = Kind::Any;
+  enum class Kind : std::uint8_t {
+    Any,
+    And,
+    Or,
+    Equal,
+    EqualArray,
+    Less,
+    LessEqual,
+    Greater,
+    GreaterEqual
+  } kind = Kind::Any;
   std::size_t level = 0;               // of the placement
   std::vector<Term> terms;             // Equal: one of them; EqualArray and comparisons: one
   std::vector<KeyPredicate> children;  // And, Or
 };
 
 struct NarrowResult {
-  ShardSet shards;                     // empty: no row can match
-  std::optional<SqlError> error;       // PostgreSQL would refuse a value
+  ShardSet shards;                              // empty: no row can match
+  std::optional<SqlError> error;                // PostgreSQL would refuse a value
   std::vector<std::optional<KeyValue>> single;  // per key level: the only value a row can have, where known
 };
 
@@ -33,19 +43,20 @@ class Narrowing {
   static Narrowing compile(const QueryLevel& level, std::size_t relation);
   NarrowResult evaluate(const TermInput& input) const;
 
-  std::string table;                   // schema.name
+  std::string table;  // schema.name
   std::shared_ptr<const Placement> placement;
   KeyPredicate predicate;
 
  private:
-  void gather(const KeyPredicate& p, std::vector<const KeyPredicate*>& simple, std::vector<const KeyPredicate*>& ors) const;
-  ShardSet shards(std::vector<const KeyPredicate*> simple, std::vector<const KeyPredicate*> ors, const TermInput& input, int depth,
-                  NarrowResult& result) const;
+  void gather(const KeyPredicate& p, std::vector<const KeyPredicate*>& simple,
+              std::vector<const KeyPredicate*>& ors) const;
+  ShardSet shards(std::vector<const KeyPredicate*> simple, std::vector<const KeyPredicate*> ors, const TermInput& input,
+                  int depth, NarrowResult& result) const;
   void constrain(const KeyPredicate& p, const TermInput& input, KeyConstraint& constraint, NarrowResult& result) const;
 };
 
-// Columns that equal `start` in every row of `start`'s relation that matters, start included. Two relations are joined on
-// a key level if one's class holds the other's column.
+// Columns that equal `start` in every row of `start`'s relation that matters, start included. Two relations are joined
+// on a key level if one's class holds the other's column.
 std::vector<ColumnId> equal_columns(const ColumnId& start);
 
 // Index into table->columns of key level `i`; nullopt: the table does not have the column.

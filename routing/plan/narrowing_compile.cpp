@@ -49,7 +49,8 @@ class EqualClass {
 
  private:
   void add(const ColumnId& from, const ColumnId& id) {
-    if (comparable(from, id) && std::find(members_.begin(), members_.end(), id) == members_.end()) members_.push_back(id);
+    if (comparable(from, id) && std::find(members_.begin(), members_.end(), id) == members_.end())
+      members_.push_back(id);
   }
   void equality(const QueryLevel& level, const ColumnId& from, const Expr& left, const Expr& right) {
     const auto l = level.resolve(left), r = level.resolve(right);
@@ -58,7 +59,9 @@ class EqualClass {
     if (*r == from) add(from, *l);
   }
   void edge(const QueryLevel& level, const ColumnId& from, const Expr& e) {
-    if (e.kind != ExprKind::Operator || e.op != OperatorForm::Plain || !built_in_operator(e, "=") || !e.args[0] || !e.args[1]) return;
+    if (e.kind != ExprKind::Operator || e.op != OperatorForm::Plain || !built_in_operator(e, "=") || !e.args[0] ||
+        !e.args[1])
+      return;
     const Expr &left = *e.args[0], &right = *e.args[1];
     if (left.kind == ExprKind::Row && right.kind == ExprKind::Row && left.args.size() == right.args.size()) {
       for (std::size_t i = 0; i < left.args.size(); ++i) equality(level, from, *left.args[i], *right.args[i]);
@@ -66,8 +69,8 @@ class EqualClass {
       equality(level, from, left, right);
     }
   }
-  // Equalities known where the column's relation stands. A column of an outer query is met from an inner one through the
-  // inner one's conditions, and goes on through the outer one's conditions on every row.
+  // Equalities known where the column's relation stands. A column of an outer query is met from an inner one through
+  // the inner one's conditions, and goes on through the outer one's conditions on every row.
   void extend(ColumnId from) {
     const QueryLevel& level = *from.level;
     const bool own = &level == members_.front().level;
@@ -141,12 +144,18 @@ class Compiler {
     if (e.kind != ExprKind::Operator || !e.args[0] || !e.args[1]) return p;
     const Expr &left = *e.args[0], &right = *e.args[1];
     switch (e.op) {
-      case OperatorForm::Plain: return comparison(level, e.name(), e, left, right);
-      case OperatorForm::NotDistinct: return equal(level, left, right, true);
-      case OperatorForm::In: return e.name() == "=" ? in_list(level, left, right) : p;
-      case OperatorForm::Any: return built_in_operator(e, "=") ? any_array(level, left, right) : p;
-      case OperatorForm::Between: return between(level, left, right);
-      default: return p;
+      case OperatorForm::Plain:
+        return comparison(level, e.name(), e, left, right);
+      case OperatorForm::NotDistinct:
+        return equal(level, left, right, true);
+      case OperatorForm::In:
+        return e.name() == "=" ? in_list(level, left, right) : p;
+      case OperatorForm::Any:
+        return built_in_operator(e, "=") ? any_array(level, left, right) : p;
+      case OperatorForm::Between:
+        return between(level, left, right);
+      default:
+        return p;
     }
   }
 
@@ -164,7 +173,8 @@ class Compiler {
   // column = value, either way round; rows element by element.
   KeyPredicate equal(const QueryLevel& level, const Expr& left, const Expr& right, bool null_safe) {
     KeyPredicate p;
-    if (!null_safe && left.kind == ExprKind::Row && right.kind == ExprKind::Row && left.args.size() == right.args.size()) {
+    if (!null_safe && left.kind == ExprKind::Row && right.kind == ExprKind::Row &&
+        left.args.size() == right.args.size()) {
       p.kind = Kind::And;
       for (std::size_t i = 0; i < left.args.size(); ++i) {
         KeyPredicate child = equal(level, *left.args[i], *right.args[i], false);
@@ -186,7 +196,8 @@ class Compiler {
     return p;
   }
 
-  KeyPredicate comparison(const QueryLevel& level, const std::string& name, const Expr& e, const Expr& left, const Expr& right) {
+  KeyPredicate comparison(const QueryLevel& level, const std::string& name, const Expr& e, const Expr& left,
+                          const Expr& right) {
     if (!built_in_operator(e, name)) return {};
     if (name == "=") return equal(level, left, right, false);
     static constexpr std::pair<std::string_view, Kind> kForms[] = {
@@ -217,7 +228,8 @@ class Compiler {
     if (list.args.size() != 2) return {};
     KeyPredicate p;
     p.kind = Kind::And;
-    for (auto child : {bound(level, column, *list.args[0], Kind::GreaterEqual), bound(level, column, *list.args[1], Kind::LessEqual)}) {
+    for (auto child : {bound(level, column, *list.args[0], Kind::GreaterEqual),
+                       bound(level, column, *list.args[1], Kind::LessEqual)}) {
       if (child.kind != Kind::Any) p.children.push_back(std::move(child));
     }
     return p.children.empty() ? KeyPredicate{} : p;

@@ -23,7 +23,7 @@ struct Splice {
 struct NowUse {
   enum class Form : std::uint8_t { TimestampTz, Timestamp, Date, Time, LocalTime } form = Form::TimestampTz;
   std::size_t begin = 0, end = 0;
-  std::string label;    // " AS name" where the call's name would name the column
+  std::string label;  // " AS name" where the call's name would name the column
   int precision = -1;
 };
 
@@ -54,27 +54,27 @@ struct InsertPlan {
   std::vector<InsertRow> rows;
   bool returning = false;
   bool returning_in_order = false;
-  bool may_split = true;           // false: `split_refusal` if the rows go to several shards
+  bool may_split = true;  // false: `split_refusal` if the rows go to several shards
   std::optional<SqlError> split_refusal;
   std::vector<std::string> now_columns;  // not given, default now(): one constant for all shards of a split
   std::size_t columns_end = 0;           // in front of the ")" of the column list
 };
 
 struct Plan {
-  std::optional<SqlError> refusal;          // whatever the values
-  std::optional<Route> fixed;               // the whole decision but for hints and role
+  std::optional<SqlError> refusal;  // whatever the values
+  std::optional<Route> fixed;       // the whole decision but for hints and role
   bool write = false, ddl = false, returning = false;
-  bool follows_session = false;             // session commands: any shard, never narrowed by hints
-  std::optional<ShardSet> allowed;          // shards that hold every table that is not sharded; nullopt: all do
-  bool any_shard = false;                   // any member of `allowed` will do
-  std::vector<Narrowing> narrowings;        // one per sharded relation in any query level
-  std::vector<Splice> single_splices;       // for one shard
-  std::vector<NowUse> nows;                 // replaced if the statement runs on several shards or a key depends on them
-  std::optional<SqlError> multi_refusal;    // set: more than one shard is refused
+  bool follows_session = false;           // session commands: any shard, never narrowed by hints
+  std::optional<ShardSet> allowed;        // shards that hold every table that is not sharded; nullopt: all do
+  bool any_shard = false;                 // any member of `allowed` will do
+  std::vector<Narrowing> narrowings;      // one per sharded relation in any query level
+  std::vector<Splice> single_splices;     // for one shard
+  std::vector<NowUse> nows;               // replaced if the statement runs on several shards or a key depends on them
+  std::optional<SqlError> multi_refusal;  // set: more than one shard is refused
   std::unique_ptr<MultiPlan> multi;
   std::unique_ptr<InsertPlan> insert;
-  std::string reference_table;              // schema.table of the reference table written
-  std::vector<std::string> unqualified;     // names that a temp table could hide
+  std::string reference_table;           // schema.table of the reference table written
+  std::vector<std::string> unqualified;  // names that a temp table could hide
   std::string explanation;
 };
 

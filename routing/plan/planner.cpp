@@ -30,11 +30,13 @@ std::unique_ptr<const Plan> Planner::build(const sql::Statement& s) {
   plan_ = std::make_unique<Plan>();
   statement_ = &s;
   if (s.too_deep) {
-    plan_->refusal = refuse(reason::kTooComplex, "the statement is nested too deeply or too large to be routed", "Split it.", "54001");
+    plan_->refusal = refuse(reason::kTooComplex, "the statement is nested too deeply or too large to be routed",
+                            "Split it.", "54001");
   } else if (session_command(s)) {
     // done
   } else if (!cluster_.catalog || !cluster_.catalog->loaded) {
-    plan_->refusal = refuse(reason::kCatalogMissing, "the catalog of cluster \"" + cluster_.cluster->name + "\" has not been read yet",
+    plan_->refusal = refuse(reason::kCatalogMissing,
+                            "the catalog of cluster \"" + cluster_.cluster->name + "\" has not been read yet",
                             "Try again when the catalog shard can be reached.", "57P03");
   } else if (s.opaque) {
     plan_->refusal = refuse(reason::kNotUnderstood, "the statement holds a construct that pgweir does not route",
@@ -78,8 +80,8 @@ void Planner::query(const sql::Statement& s) {
     multi = change(s);
     if (plan_->refusal) return;
   } else if (any_sharded_) {
-    multi = refuse(s.command == Command::Merge ? reason::kMerge : reason::kInsertSelect, "this statement reads or writes rows of several shards",
-                   narrow_hint());
+    multi = refuse(s.command == Command::Merge ? reason::kMerge : reason::kInsertSelect,
+                   "this statement reads or writes rows of several shards", narrow_hint());
   }
   if (multi) {
     plan_->multi_refusal = std::move(multi);
@@ -121,9 +123,12 @@ Planner::Failure Planner::place_relations(const sql::Statement& s) {
       if (!insert_target) plan_->narrowings.push_back(Narrowing::compile(*level, i));
     }
   }
-  if (temporary && any_sharded_) return refuse(reason::kTempTable, "a temp table lives on the home shard and cannot be joined with a sharded table", "Read the rows in two statements.");
+  if (temporary && any_sharded_)
+    return refuse(reason::kTempTable, "a temp table lives on the home shard and cannot be joined with a sharded table",
+                  "Read the rows in two statements.");
   if (allowed.empty()) {
-    return refuse(reason::kTablesApart, "the tables of this statement are on different shards: " + relation_list(), "Split the statement, or make one of them a reference table.");
+    return refuse(reason::kTablesApart, "the tables of this statement are on different shards: " + relation_list(),
+                  "Split the statement, or make one of them a reference table.");
   }
   if (fixed) {
     plan_->allowed = allowed;
@@ -144,7 +149,9 @@ Planner::Failure Planner::check_modifies(const sql::Statement& s) {
     plan_->write = true;
     if (main) continue;
     if (t.kind == RelationKind::Reference || (t.sharded() && is_insert_level(*level))) {
-      return refuse(reason::kWith, "WITH changes rows of " + t.schema + "." + t.name + ", which pgweir must route itself", "Send it as a statement of its own.");
+      return refuse(reason::kWith,
+                    "WITH changes rows of " + t.schema + "." + t.name + ", which pgweir must route itself",
+                    "Send it as a statement of its own.");
     }
     if (auto f = triggers(t)) return f;
   }
@@ -153,30 +160,39 @@ Planner::Failure Planner::check_modifies(const sql::Statement& s) {
 
 Planner::Failure Planner::nows() {
   if (!uses_.nows.empty() && text_.find('\x01') != std::string_view::npos && !uses_.node_dependent) {
-    uses_.node_dependent = refuse(reason::kNotUnderstood, "control characters in a statement that uses now()", "Leave them out.");
+    uses_.node_dependent =
+        refuse(reason::kNotUnderstood, "control characters in a statement that uses now()", "Leave them out.");
   }
   for (const sql::Expr* e : uses_.nows) {
     auto use = now_use(text_, *e, statement_->end);
     if (!use) {
-      if (!uses_.node_dependent) uses_.node_dependent = refuse(reason::kNodeDependent, "a use of now() cannot be replaced by a constant", "Pass the time as a parameter.");
+      if (!uses_.node_dependent)
+        uses_.node_dependent = refuse(reason::kNodeDependent, "a use of now() cannot be replaced by a constant",
+                                      "Pass the time as a parameter.");
       continue;
     }
     plan_->nows.push_back(*use);
   }
   // The call names its column; so the constant in its place must be named.
-  const std::vector<sql::Target>* targets = statement_->select ? &statement_->select->targets : statement_->modify ? &statement_->modify->returning : nullptr;
+  const std::vector<sql::Target>* targets = statement_->select   ? &statement_->select->targets
+                                            : statement_->modify ? &statement_->modify->returning
+                                                                 : nullptr;
   if (targets == nullptr || plan_->nows.empty()) return std::nullopt;
   for (const auto& t : *targets) {
     if (!t.name.empty() || !t.expr) continue;
     bool holds_now = false;
-    sql::each_local(*t.expr, [&](const sql::Expr& e) { holds_now |= std::find(uses_.nows.begin(), uses_.nows.end(), &e) != uses_.nows.end(); });
+    sql::each_local(*t.expr, [&](const sql::Expr& e) {
+      holds_now |= std::find(uses_.nows.begin(), uses_.nows.end(), &e) != uses_.nows.end();
+    });
     if (!holds_now) continue;
     if (std::find(uses_.nows.begin(), uses_.nows.end(), t.expr.get()) != uses_.nows.end()) {
       for (auto& use : plan_->nows) {
-        if (use.begin == static_cast<std::size_t>(t.expr->location)) use.label = " AS " + sql::quote_identifier(column_label(*t.expr));
+        if (use.begin == static_cast<std::size_t>(t.expr->location))
+          use.label = " AS " + sql::quote_identifier(column_label(*t.expr));
       }
     } else if (t.expr->kind == sql::ExprKind::Cast && !uses_.node_dependent) {
-      uses_.node_dependent = refuse(reason::kNodeDependent, "an unnamed column made of now() would change its name", "Name the column: AS name.");
+      uses_.node_dependent = refuse(reason::kNodeDependent, "an unnamed column made of now() would change its name",
+                                    "Name the column: AS name.");
     }
   }
   return std::nullopt;
@@ -206,7 +222,8 @@ void Planner::mark_parameters() {
   each([&](Term& t) {
     const auto n = static_cast<std::size_t>(std::max(t.parameter(), 0));
     if (n == 0 || n >= uses_.parameter_uses.size()) return;
-    if (count(types, t.parameter()) > 1 || count(places, t.parameter()) < uses_.parameter_uses[n]) t.set_shared_parameter();
+    if (count(types, t.parameter()) > 1 || count(places, t.parameter()) < uses_.parameter_uses[n])
+      t.set_shared_parameter();
   });
 }
 
@@ -217,10 +234,18 @@ void Planner::explain_relations() {
       const std::string name = r.schema.empty() ? r.name : r.schema + "." + r.name;
       std::string line = "table " + name + ": ";
       switch (r.kind) {
-        case RelationKind::Sharded: line += "sharded by " + r.entry->table->placement; break;
-        case RelationKind::Reference: line += "reference, the same on every shard"; break;
-        case RelationKind::Local: line += "local on " + list(cluster_, ShardSet::single(r.shard)); break;
-        default: line += "on the home shard"; break;
+        case RelationKind::Sharded:
+          line += "sharded by " + r.entry->table->placement;
+          break;
+        case RelationKind::Reference:
+          line += "reference, the same on every shard";
+          break;
+        case RelationKind::Local:
+          line += "local on " + list(cluster_, ShardSet::single(r.shard));
+          break;
+        default:
+          line += "on the home shard";
+          break;
       }
       if (plan_->explanation.find(line + "\n") == std::string::npos) plan_->explanation += line + "\n";
     }

@@ -19,7 +19,8 @@ namespace pgweir::routing {
 
 class Planner {
  public:
-  Planner(const ClusterRouting& cluster, const SearchPath& path, std::string_view text, std::span<const std::string> temp_tables)
+  Planner(const ClusterRouting& cluster, const SearchPath& path, std::string_view text,
+          std::span<const std::string> temp_tables)
       : cluster_(cluster), path_(path), text_(text), binder_(cluster, path, temp_tables) {}
 
   std::unique_ptr<const Plan> build(const sql::Statement& statement);
@@ -54,6 +55,9 @@ class Planner {
   void truncate(const sql::Statement& statement);
   void maintenance(const sql::Statement& statement);
   void copy(const sql::Statement& statement);
+  void copy_out(const sql::Statement& statement, const BoundRelation& relation, std::shared_ptr<CopyPlan> plan,
+                const std::string& table);
+  Failure copy_defaults(const BoundRelation& relation, const std::vector<std::string>& columns) const;
   void copy_table(const sql::Statement& statement, const BoundRelation& relation);
 
   // scatter.cpp
@@ -75,9 +79,9 @@ class Planner {
 
   // scatter_columns.cpp
   struct OutputColumn {
-    std::string label, text;         // text: as it can be written again in the select list
-    const sql::Expr* expr = nullptr; // null: from a *
-    std::optional<ColumnId> column;  // where it is one
+    std::string label, text;          // text: as it can be written again in the select list
+    const sql::Expr* expr = nullptr;  // null: from a *
+    std::optional<ColumnId> column;   // where it is one
   };
   Failure output_columns(const sql::Select& select);
   Failure expand_star(const sql::Expr& star);
@@ -112,7 +116,8 @@ class Planner {
   Failure insert_columns(const sql::Modify& m, std::vector<const CatalogColumn*>& columns);
   Failure insert_rows(const sql::Statement& statement, const std::vector<const CatalogColumn*>& columns);
   Failure insert_select(const sql::Modify& m, const std::vector<const CatalogColumn*>& columns);
-  Failure insert_row(const sql::Modify& m, const std::vector<sql::ExprPtr>& row, const std::vector<const CatalogColumn*>& columns, InsertRow& out);
+  Failure insert_row(const sql::Modify& m, const std::vector<sql::ExprPtr>& row,
+                     const std::vector<const CatalogColumn*>& columns, InsertRow& out);
   std::optional<Term> constant_of(const QueryLevel& level, const sql::Expr& e, const KeyColumn& key) const;
   bool clock_words_only_in_text(const sql::Modify& m, const std::vector<const CatalogColumn*>& columns) const;
   Failure insert_constraints(const sql::Modify& m, const std::vector<const CatalogColumn*>& columns);

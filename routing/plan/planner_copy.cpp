@@ -21,16 +21,21 @@ std::vector<bool> positions(const Option& o, const std::vector<std::string>& col
   return set;
 }
 
-std::optional<char> one_byte(const std::string& text) { return text.size() == 1 ? std::optional<char>(text[0]) : std::nullopt; }
+std::optional<char> one_byte(const std::string& text) {
+  return text.size() == 1 ? std::optional<char>(text[0]) : std::nullopt;
+}
 
 // nullopt: an option that is not known, or has a value PostgreSQL would refuse.
 std::optional<CopyOptions> read_options(const std::vector<Option>& options, const std::vector<std::string>& columns) {
   CopyOptions out;
   for (const Option& o : options) {
     if (o.name != "format") continue;
-    if (o.text == "csv") out = CopyOptions::csv();
-    else if (o.text == "binary") out = CopyOptions::binary();
-    else if (o.text != "text") return std::nullopt;
+    if (o.text == "csv")
+      out = CopyOptions::csv();
+    else if (o.text == "binary")
+      out = CopyOptions::binary();
+    else if (o.text != "text")
+      return std::nullopt;
   }
   bool escape_given = false;
   for (const Option& o : options) {
@@ -77,10 +82,11 @@ std::string option_text(const CopyOptions& o, const std::vector<std::string>& co
   std::string text = o.format == CopyFormat::Csv ? "FORMAT csv" : "FORMAT text";
   text += ", DELIMITER " + character(o.delimiter) + ", NULL " + sql::quote_literal(o.null_string);
   if (o.format == CopyFormat::Csv) {
-    text += ", QUOTE " + character(o.quote) + ", ESCAPE " + character(o.escape) + forced("FORCE_NULL", o.force_null, columns) +
-            forced("FORCE_NOT_NULL", o.force_not_null, columns);
+    text += ", QUOTE " + character(o.quote) + ", ESCAPE " + character(o.escape) +
+            forced("FORCE_NULL", o.force_null, columns) + forced("FORCE_NOT_NULL", o.force_not_null, columns);
   }
-  if (header && o.header != CopyHeader::None) text += o.header == CopyHeader::Match ? ", HEADER match" : ", HEADER true";
+  if (header && o.header != CopyHeader::None)
+    text += o.header == CopyHeader::Match ? ", HEADER match" : ", HEADER true";
   return text;
 }
 
@@ -89,7 +95,8 @@ std::string option_text(const CopyOptions& o, const std::vector<std::string>& co
 void Planner::copy(const sql::Statement& s) {
   plan_->write = s.from;
   if (s.file || s.program) {
-    plan_->refusal = refuse(reason::kCopy, "COPY with a file or program of the server", "Use COPY ... FROM STDIN or TO STDOUT (\\copy in psql).");
+    plan_->refusal = refuse(reason::kCopy, "COPY with a file or program of the server",
+                            "Use COPY ... FROM STDIN or TO STDOUT (\\copy in psql).");
     return;
   }
   if (s.inner) {
@@ -97,7 +104,8 @@ void Planner::copy(const sql::Statement& s) {
     query(*s.inner);
     plan_->single_splices.clear();
     plan_->nows.clear();
-    const SqlError refusal = refuse(reason::kCopy, "COPY of a query that runs on several shards", "Copy the table itself, or " + narrow_hint());
+    const SqlError refusal = refuse(reason::kCopy, "COPY of a query that runs on several shards",
+                                    "Copy the table itself, or " + narrow_hint());
     if (!plan_->reference_table.empty()) plan_->refusal = refusal;
     plan_->multi.reset();
     plan_->multi_refusal = refusal;
@@ -120,6 +128,42 @@ void Planner::copy(const sql::Statement& s) {
   copy_table(s, *r);
 }
 
+// Every column is named: their order may differ between the shards.
+void Planner::copy_out(const sql::Statement& s, const BoundRelation& r, std::shared_ptr<CopyPlan> plan,
+                       const std::string& table) {
+  Route route;
+  const bool reference = r.kind == RelationKind::Reference;
+  route.kind = reference ? Route::Kind::OneShard : Route::Kind::CopyOut;
+  route.shards = reference ? ShardSet::all(cluster_.cluster->shards.size()) : r.entry->placement->reach();
+  route.any_shard = reference;
+  const bool force_quote =
+      std::any_of(s.options.begin(), s.options.end(), [](const auto& o) { return o.name == "force_quote"; });
+  if (!force_quote && !reference)
+    route.pushed_sql = "COPY " + table + " TO STDOUT WITH (" + option_text(plan->options, plan->columns, true) + ")";
+  if (route.shards.size() == 1) route.kind = Route::Kind::OneShard;
+  route.copy = std::move(plan);
+  plan_->fixed = std::move(route);
+}
+
+// Defaults of columns that the rows do not give.
+Planner::Failure Planner::copy_defaults(const BoundRelation& r, const std::vector<std::string>& columns) const {
+  for (const auto& c : r.table->columns) {
+    const bool given = std::find(columns.begin(), columns.end(), c.name) != columns.end();
+    const bool ids =
+        r.kind == RelationKind::Sharded && (r.entry->table->local_constraints || r.entry->table->ids == "unique_id");
+    if (given || c.generated) continue;
+    if ((c.default_nextval || c.identity) && !ids)
+      return Failure(refuse(reason::kIdentity, "the default of column " + c.name + " counts on each shard by itself",
+                            "Copy values for the column."));
+    if (c.default_volatile && !(r.kind == RelationKind::Sharded && c.default_text == "gen_random_uuid()") &&
+        !(c.default_nextval && ids)) {
+      return Failure(refuse(reason::kNodeDependent, "the default of column " + c.name + " is computed on each shard",
+                            "Copy values for the column."));
+    }
+  }
+  return std::nullopt;
+}
+
 void Planner::copy_table(const sql::Statement& s, const BoundRelation& r) {
   const auto fail = [&](SqlError e) { plan_->refusal = std::move(e); };
   auto plan = std::make_shared<CopyPlan>();
@@ -131,37 +175,22 @@ void Planner::copy_table(const sql::Statement& s, const BoundRelation& r) {
     }
   }
   for (const auto& name : plan->columns) {
-    if (r.table->find_column(name) == nullptr) return fail({"42703", "column \"" + name + "\" of relation \"" + r.name + "\" does not exist", {}, {}, {}, {}});
+    if (r.table->find_column(name) == nullptr)
+      return fail({"42703", "column \"" + name + "\" of relation \"" + r.name + "\" does not exist", {}, {}, {}, {}});
   }
   const auto options = read_options(s.options, plan->columns);
-  if (!options || s.where) return fail(refuse(reason::kCopy, "an option of this COPY is not known to the router", "Use FORMAT, DELIMITER, NULL, HEADER, QUOTE, ESCAPE, FORCE_NULL and FORCE_NOT_NULL."));
+  if (!options || s.where)
+    return fail(refuse(reason::kCopy, "an option of this COPY is not known to the router",
+                       "Use FORMAT, DELIMITER, NULL, HEADER, QUOTE, ESCAPE, FORCE_NULL and FORCE_NOT_NULL."));
   plan->options = *options;
-  const std::string table = sql::quote_identifier(r.schema) + "." + sql::quote_identifier(r.name) + " (" + name_list(plan->columns) + ")";
+  const std::string table =
+      sql::quote_identifier(r.schema) + "." + sql::quote_identifier(r.name) + " (" + name_list(plan->columns) + ")";
   Route route;
   route.write = s.from;
-  if (!s.from) {
-    // PostgreSQL's own names every column too: the order of columns may differ between the shards.
-    route.kind = r.kind == RelationKind::Reference ? Route::Kind::OneShard : Route::Kind::CopyOut;
-    route.shards = r.kind == RelationKind::Reference ? ShardSet::all(cluster_.cluster->shards.size()) : r.entry->placement->reach();
-    route.any_shard = r.kind == RelationKind::Reference;
-    const bool force_quote = std::any_of(s.options.begin(), s.options.end(), [](const auto& o) { return o.name == "force_quote"; });
-    if (!force_quote && route.kind == Route::Kind::CopyOut) route.pushed_sql = "COPY " + table + " TO STDOUT WITH (" + option_text(*options, plan->columns, true) + ")";
-    if (route.shards.size() == 1) route.kind = Route::Kind::OneShard;
-    route.copy = std::move(plan);
-    plan_->fixed = std::move(route);
-    return;
-  }
+  if (!s.from) return copy_out(s, r, std::move(plan), table);
   if (auto f = triggers(r)) return fail(*f);
   if (auto f = table_constraints(r, {})) return fail(*f);
-  for (const auto& c : r.table->columns) {
-    const bool given = std::find(plan->columns.begin(), plan->columns.end(), c.name) != plan->columns.end();
-    const bool ids = r.kind == RelationKind::Sharded && (r.entry->table->local_constraints || r.entry->table->ids == "unique_id");
-    if (given || c.generated) continue;
-    if ((c.default_nextval || c.identity) && !ids) return fail(refuse(reason::kIdentity, "the default of column " + c.name + " counts on each shard by itself", "Copy values for the column."));
-    if (c.default_volatile && !(r.kind == RelationKind::Sharded && c.default_text == "gen_random_uuid()") && !(c.default_nextval && ids)) {
-      return fail(refuse(reason::kNodeDependent, "the default of column " + c.name + " is computed on each shard", "Copy values for the column."));
-    }
-  }
+  if (auto f = copy_defaults(r, plan->columns)) return fail(*f);
   route.kind = Route::Kind::CopyIn;
   plan->shard_statement = "COPY " + table + " FROM STDIN WITH (" + option_text(*options, plan->columns, false) + ")";
   if (r.kind == RelationKind::Reference) {
@@ -175,9 +204,14 @@ void Planner::copy_table(const sql::Statement& s, const BoundRelation& r) {
   for (std::size_t i = 0; i < r.entry->placement->levels(); ++i) {
     const auto index = key_column_index(r, i);
     const KeyColumn key = index ? key_column(r, i, *index) : KeyColumn{};
-    const auto at = index ? std::find(plan->columns.begin(), plan->columns.end(), r.table->columns[*index].name) : plan->columns.end();
-    if (at == plan->columns.end()) return fail(refuse(reason::kKeyMissing, "the rows of this COPY have no value for every key column of " + r.name, "Name all key columns."));
-    if (!key_type_fits(key.type, key.oid)) return fail(refuse(reason::kKeyType, "a key column of " + r.name + " is not of the placement's key type", "Correct key_type in the configuration."));
+    const auto at = index ? std::find(plan->columns.begin(), plan->columns.end(), r.table->columns[*index].name)
+                          : plan->columns.end();
+    if (at == plan->columns.end())
+      return fail(refuse(reason::kKeyMissing, "the rows of this COPY have no value for every key column of " + r.name,
+                         "Name all key columns."));
+    if (!key_type_fits(key.type, key.oid))
+      return fail(refuse(reason::kKeyType, "a key column of " + r.name + " is not of the placement's key type",
+                         "Correct key_type in the configuration."));
     plan->key.push_back({static_cast<std::size_t>(at - plan->columns.begin()), key.oid, key.typmod});
   }
   plan->placement = r.entry->placement;

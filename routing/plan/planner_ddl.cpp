@@ -44,7 +44,9 @@ Planner::Failure Planner::old_relation(const sql::Statement&, const sql::Relatio
     const CatalogTable* t = cluster_.catalog->find_table(schema, name.name);
     if (entry != cluster_.tables.end()) {
       const config::Table& table = *entry->second.table;
-      shards = table.kind == config::TableKind::Local ? ShardSet::single(binder_.shard_named(table.shard).value_or(binder_.home())) : all;
+      shards = table.kind == config::TableKind::Local
+                   ? ShardSet::single(binder_.shard_named(table.shard).value_or(binder_.home()))
+                   : all;
       return true;
     }
     if (t != nullptr) shards = present_on(*t, home);
@@ -68,23 +70,29 @@ Planner::Failure Planner::new_table(const sql::Statement& s, ShardSet& shards) {
     shards = ShardSet::single(binder_.home());
     return std::nullopt;
   }
-  const std::string schema = !name.schema.empty() ? name.schema : !path_.schemas.empty() ? path_.schemas.front() : "public";
+  const std::string schema = !name.schema.empty()     ? name.schema
+                             : !path_.schemas.empty() ? path_.schemas.front()
+                                                      : "public";
   const auto entry = cluster_.tables.find(schema + "." + name.name);
   if (entry != cluster_.tables.end()) {
     const config::Table& table = *entry->second.table;
-    shards = table.kind == config::TableKind::Local ? ShardSet::single(binder_.shard_named(table.shard).value_or(binder_.home())) : all;
+    shards = table.kind == config::TableKind::Local
+                 ? ShardSet::single(binder_.shard_named(table.shard).value_or(binder_.home()))
+                 : all;
   } else if (cluster_.cluster->unlisted) {
     shards = ShardSet::single(binder_.shard_named(*cluster_.cluster->unlisted).value_or(binder_.home()));
   } else {
-    return refuse(reason::kTableUnlisted, "table " + schema + "." + name.name + " is not named in the configuration",
-                  "Add a [[cluster." + cluster_.cluster->name + ".table]] entry and reload, or set unlisted = \"<shard>\".");
+    return refuse(
+        reason::kTableUnlisted, "table " + schema + "." + name.name + " is not named in the configuration",
+        "Add a [[cluster." + cluster_.cluster->name + ".table]] entry and reload, or set unlisted = \"<shard>\".");
   }
   for (std::size_t i = 1; i < s.relations.size(); ++i) {
     if (s.relations[i].name == name.name && s.relations[i].schema == name.schema) continue;
     ShardSet other;
     if (auto f = old_relation(s, s.relations[i], other)) return f;
     if (!other.contains_all(shards)) {
-      return refuse(reason::kTablesApart, "table " + s.relations[i].name + " is not on every shard of " + name.name, "Refer only to tables on the same shards.");
+      return refuse(reason::kTablesApart, "table " + s.relations[i].name + " is not on every shard of " + name.name,
+                    "Refer only to tables on the same shards.");
     }
   }
   return std::nullopt;
@@ -96,10 +104,15 @@ Planner::Failure Planner::rename_checks(const sql::Statement& s) {
   if (!r.ok() || r->entry == nullptr) return std::nullopt;
   for (const auto& option : s.options) {
     if (option.name == "rename" && s.object == DdlObject::Relation && s.relations.front().name == r->name) {
-      return refuse(reason::kDdl, "table " + r->name + " is named in the configuration: another name or schema would leave it unrouted", "Change the configuration and the shards together, with the proxy stopped.");
+      return refuse(
+          reason::kDdl,
+          "table " + r->name + " is named in the configuration: another name or schema would leave it unrouted",
+          "Change the configuration and the shards together, with the proxy stopped.");
     }
-    if (option.name == "renamed_column" && std::find(r->entry->table->key.begin(), r->entry->table->key.end(), option.text) != r->entry->table->key.end()) {
-      return refuse(reason::kDdl, "column " + option.text + " is a key column of " + r->name + " in the configuration", "Change the configuration and the shards together.");
+    if (option.name == "renamed_column" && std::find(r->entry->table->key.begin(), r->entry->table->key.end(),
+                                                     option.text) != r->entry->table->key.end()) {
+      return refuse(reason::kDdl, "column " + option.text + " is a key column of " + r->name + " in the configuration",
+                    "Change the configuration and the shards together.");
     }
   }
   return std::nullopt;
@@ -110,14 +123,19 @@ Planner::Failure Planner::reference_ddl(const sql::Statement& s) {
   if (s.object != DdlObject::Relation || s.relations.empty()) return std::nullopt;
   auto r = binder_.lookup(s.relations.front());
   if (!r.ok() || (r->kind != RelationKind::Reference && r->kind != RelationKind::Sharded)) return std::nullopt;
-  const bool identity = std::any_of(s.options.begin(), s.options.end(), [](const auto& o) { return o.name == "identity"; });
+  const bool identity =
+      std::any_of(s.options.begin(), s.options.end(), [](const auto& o) { return o.name == "identity"; });
   uses_ = collect_uses(cluster_, path_, s);
   const bool own_value = !uses_.nows.empty() || uses_.node_dependent || identity;
   if (r->kind == RelationKind::Reference && (own_value || !uses_.per_row.empty())) {
-    return refuse(reason::kReferenceWrite, "a default that each shard computes would make the copies of " + r->name + " differ", "Add the column without it, then UPDATE it with a constant.");
+    return refuse(reason::kReferenceWrite,
+                  "a default that each shard computes would make the copies of " + r->name + " differ",
+                  "Add the column without it, then UPDATE it with a constant.");
   }
-  if (r->kind == RelationKind::Sharded && identity && !r->entry->table->local_constraints && r->entry->table->ids != "unique_id") {
-    return refuse(reason::kIdentity, "a serial or identity column on a sharded table counts on each shard by itself", "Say ids = \"unique_id\" or local_constraints = true for the table.");
+  if (r->kind == RelationKind::Sharded && identity && !r->entry->table->local_constraints &&
+      r->entry->table->ids != "unique_id") {
+    return refuse(reason::kIdentity, "a serial or identity column on a sharded table counts on each shard by itself",
+                  "Say ids = \"unique_id\" or local_constraints = true for the table.");
   }
   return std::nullopt;
 }
@@ -129,7 +147,8 @@ Planner::Failure Planner::ddl_relations(const sql::Statement& s, ShardSet& shard
     if (i == 0) {
       shards = one;
     } else if (one != shards && !(s.object == DdlObject::Relation && one.contains_all(shards))) {
-      return refuse(reason::kTablesApart, "the tables of this command are on different shards", "Send one command for each.");
+      return refuse(reason::kTablesApart, "the tables of this command are on different shards",
+                    "Send one command for each.");
     }
   }
   return std::nullopt;
@@ -140,27 +159,43 @@ void Planner::ddl(const sql::Statement& s) {
   ShardSet shards = all;
   Failure f;
   if (s.command == Command::CreateTableAs || (s.object == DdlObject::View && s.inner)) {
-    if (!s.inner || !(s.inner->select || s.inner->modify)) f = refuse(reason::kDdl, "CREATE TABLE AS of this command is not routed", "Write the query itself.");
+    if (!s.inner || !(s.inner->select || s.inner->modify))
+      f = refuse(reason::kDdl, "CREATE TABLE AS of this command is not routed", "Write the query itself.");
     if (!f) f = bind(*s.inner);
     const bool table = s.command == Command::CreateTableAs;
-    if (!f && table && any_sharded_) f = refuse(reason::kInto, "CREATE TABLE AS from sharded tables", "Create the table, then fill it by INSERT or COPY.");
+    if (!f && table && any_sharded_)
+      f = refuse(reason::kInto, "CREATE TABLE AS from sharded tables",
+                 "Create the table, then fill it by INSERT or COPY.");
     if (!f && table) f = new_table(s, shards);
-    if (!f && table && (shards.size() != 1 || !plan_->allowed->contains_all(shards))) f = refuse(reason::kTablesApart, "the query's tables are not on the new table's shard", "Create the table, then fill it by COPY.");
+    if (!f && table && (shards.size() != 1 || !plan_->allowed->contains_all(shards)))
+      f = refuse(reason::kTablesApart, "the query's tables are not on the new table's shard",
+                 "Create the table, then fill it by COPY.");
     if (!f && !table) shards = any_sharded_ ? all : *plan_->allowed;
     plan_->narrowings.clear();
     plan_->nows.clear();
     plan_->allowed.reset();
   } else {
     switch (s.object) {
-      case DdlObject::NewTable: f = new_table(s, shards); break;
+      case DdlObject::NewTable:
+        f = new_table(s, shards);
+        break;
       case DdlObject::Relation:
       case DdlObject::View:
       case DdlObject::DropRelations:
-      case DdlObject::Sequence: f = ddl_relations(s, shards); break;
-      case DdlObject::DropIndex: break;  // whose index it is only the shards know; one that lacks it fails the whole
-      case DdlObject::Everywhere: break;
-      case DdlObject::Database: f = refuse(reason::kDatabase, "this command is about a whole server", "Run it on each shard's own address."); break;
-      case DdlObject::Unknown: f = refuse(reason::kDdl, "this command is not routed on a sharded cluster", "Run it on each shard's own address."); break;
+      case DdlObject::Sequence:
+        f = ddl_relations(s, shards);
+        break;
+      case DdlObject::DropIndex:
+        break;  // whose index it is only the shards know; one that lacks it fails the whole
+      case DdlObject::Everywhere:
+        break;
+      case DdlObject::Database:
+        f = refuse(reason::kDatabase, "this command is about a whole server", "Run it on each shard's own address.");
+        break;
+      case DdlObject::Unknown:
+        f = refuse(reason::kDdl, "this command is not routed on a sharded cluster",
+                   "Run it on each shard's own address.");
+        break;
     }
     if (!f) f = rename_checks(s);
     if (!f) f = reference_ddl(s);
@@ -189,7 +224,8 @@ void Planner::truncate(const sql::Statement& s) {
     const bool everywhere = r->kind == RelationKind::Sharded || r->kind == RelationKind::Reference;
     const ShardSet one = everywhere ? ShardSet::all(cluster_.cluster->shards.size()) : ShardSet::single(r->shard);
     if (i > 0 && one != shards) {
-      plan_->refusal = refuse(reason::kTablesApart, "the tables to truncate are on different shards", "Send one TRUNCATE for each.");
+      plan_->refusal =
+          refuse(reason::kTablesApart, "the tables to truncate are on different shards", "Send one TRUNCATE for each.");
       return;
     }
     shards = one;

@@ -44,24 +44,30 @@ void Planner::to_home() {
 void Planner::set_hint(const sql::Statement& s) {
   const std::string name = s.name.substr(kPrefix.size());
   if (name != "shard" && name != "sharding_key" && name != "role") {
-    plan_->refusal = refuse(reason::kHintUnknown, "unrecognized configuration parameter \"" + s.name + "\"", "There are pgweir.shard, pgweir.sharding_key and pgweir.role.", "42704");
+    plan_->refusal = refuse(reason::kHintUnknown, "unrecognized configuration parameter \"" + s.name + "\"",
+                            "There are pgweir.shard, pgweir.sharding_key and pgweir.role.", "42704");
     return;
   }
   Route route;
   route.kind = Route::Kind::Local;
   route.local.name = name;
   const bool reset = s.set_form != sql::SetForm::Value;
-  route.local.kind = s.command == Command::Show ? LocalAction::Kind::ShowHint : reset ? LocalAction::Kind::ResetHint : LocalAction::Kind::SetHint;
+  route.local.kind = s.command == Command::Show ? LocalAction::Kind::ShowHint
+                     : reset                    ? LocalAction::Kind::ResetHint
+                                                : LocalAction::Kind::SetHint;
   if (!s.values.empty()) route.local.value = s.values.front();
   route.local.transaction_local = s.local;
   if (route.local.kind == LocalAction::Kind::SetHint) {
     const std::string& value = route.local.value;
     if (name == "shard" && !value.empty() && !binder_.shard_named(value)) {
-      plan_->refusal = refuse(reason::kHintUnknown, "cluster \"" + cluster_.cluster->name + "\" has no shard \"" + value + "\"", "SHOW SHARDS on the console lists them.", "22023");
+      plan_->refusal =
+          refuse(reason::kHintUnknown, "cluster \"" + cluster_.cluster->name + "\" has no shard \"" + value + "\"",
+                 "SHOW SHARDS on the console lists them.", "22023");
       return;
     }
     if (name == "role" && !value.empty() && value != "primary" && value != "replica") {
-      plan_->refusal = refuse(reason::kHintUnknown, "invalid value for parameter \"pgweir.role\": \"" + value + "\"", "It is primary or replica.", "22023");
+      plan_->refusal = refuse(reason::kHintUnknown, "invalid value for parameter \"pgweir.role\": \"" + value + "\"",
+                              "It is primary or replica.", "22023");
       return;
     }
   }
@@ -84,10 +90,14 @@ bool Planner::session_command(const sql::Statement& s) {
     case Command::Deallocate:
     case Command::Fetch:
     case Command::CloseCursor:
-    case Command::SetConstraints: to_session(); return true;
+    case Command::SetConstraints:
+      to_session();
+      return true;
     case Command::Listen:
     case Command::Unlisten:
-    case Command::Notify: to_home(); return true;
+    case Command::Notify:
+      to_home();
+      return true;
     case Command::Prepare:
     case Command::Execute:
       plan_->refusal = refuse(reason::kPrepare, "SQL PREPARE and EXECUTE are not routed on a sharded cluster",
@@ -95,11 +105,13 @@ bool Planner::session_command(const sql::Statement& s) {
       return true;
     case Command::Do:
     case Command::Call:
-      plan_->refusal = refuse(reason::kProcedure, "what a procedure or DO block does cannot be routed", "Send its statements one by one.");
+      plan_->refusal = refuse(reason::kProcedure, "what a procedure or DO block does cannot be routed",
+                              "Send its statements one by one.");
       return true;
     case Command::Load:
     case Command::Checkpoint:
-      plan_->refusal = refuse(reason::kUtility, "this command is for one server, not for a sharded cluster", "Run it on the shard's own address.");
+      plan_->refusal = refuse(reason::kUtility, "this command is for one server, not for a sharded cluster",
+                              "Run it on the shard's own address.");
       return true;
     case Command::Explain:
       for (const auto& option : s.options) {
@@ -112,15 +124,18 @@ bool Planner::session_command(const sql::Statement& s) {
         return true;
       }
       return false;
-    default: return false;
+    default:
+      return false;
   }
 }
 
 // The query's plan on one shard, with the outer statement's text. `multi` is the refusal for several.
 void Planner::explain(const sql::Statement& s) {
   const bool cursor = s.command == Command::Declare;
-  const SqlError multi = cursor ? refuse(reason::kCursor, "a cursor over several shards", "Use the query itself with a row limit, or " + narrow_hint())
-                                : refuse(reason::kExplain, "EXPLAIN of a statement that runs on several shards", "EXPLAIN (ROUTE) shows its route and the SQL of each shard.");
+  const SqlError multi = cursor ? refuse(reason::kCursor, "a cursor over several shards",
+                                         "Use the query itself with a row limit, or " + narrow_hint())
+                                : refuse(reason::kExplain, "EXPLAIN of a statement that runs on several shards",
+                                         "EXPLAIN (ROUTE) shows its route and the SQL of each shard.");
   if (!s.inner || !(s.inner->select || s.inner->modify)) {
     plan_->refusal = multi;
     return;
@@ -142,13 +157,21 @@ void Planner::explain(const sql::Statement& s) {
 void Planner::utility(const sql::Statement& s) {
   switch (s.command) {
     case Command::Explain:
-    case Command::Declare: explain(s); break;
-    case Command::Copy: copy(s); break;
-    case Command::Truncate: truncate(s); break;
+    case Command::Declare:
+      explain(s);
+      break;
+    case Command::Copy:
+      copy(s);
+      break;
+    case Command::Truncate:
+      truncate(s);
+      break;
     case Command::Vacuum:
     case Command::Reindex:
     case Command::Cluster:
-    case Command::RefreshView: maintenance(s); break;
+    case Command::RefreshView:
+      maintenance(s);
+      break;
     case Command::Lock: {
       for (const auto& name : s.relations) {
         auto r = binder_.lookup(name);
@@ -157,12 +180,14 @@ void Planner::utility(const sql::Statement& s) {
           return;
         }
         if (r->kind == RelationKind::Sharded || r->kind == RelationKind::Reference) {
-          plan_->refusal = refuse(reason::kLock, "LOCK TABLE of " + r->name + ", which is on several shards", "Use SELECT ... FOR UPDATE on the rows of one key.");
+          plan_->refusal = refuse(reason::kLock, "LOCK TABLE of " + r->name + ", which is on several shards",
+                                  "Use SELECT ... FOR UPDATE on the rows of one key.");
           return;
         }
         const ShardSet at = ShardSet::single(r->shard);
         if (plan_->allowed && *plan_->allowed != at) {
-          plan_->refusal = refuse(reason::kTablesApart, "the tables to lock are on different shards", "Lock them one by one.");
+          plan_->refusal =
+              refuse(reason::kTablesApart, "the tables to lock are on different shards", "Lock them one by one.");
           return;
         }
         plan_->allowed = at;
@@ -171,8 +196,12 @@ void Planner::utility(const sql::Statement& s) {
       break;
     }
     case Command::CreateTableAs:
-    case Command::Ddl: ddl(s); break;
-    default: plan_->refusal = refuse(reason::kUtility, "this command is not routed on a sharded cluster", "Run it on the shard's own address.");
+    case Command::Ddl:
+      ddl(s);
+      break;
+    default:
+      plan_->refusal = refuse(reason::kUtility, "this command is not routed on a sharded cluster",
+                              "Run it on the shard's own address.");
   }
 }
 

@@ -1,5 +1,5 @@
-// Every reason for which the router refuses a statement: the machine-readable codes (sent as the ErrorResponse's detail of
-// routine "pgweir_refuse"), in one place, with the text and hint a user reads.
+// Every reason for which the router refuses a statement: the machine-readable codes (sent as the ErrorResponse's detail
+// of routine "pgweir_refuse"), in one place, with the text and hint a user reads.
 #pragma once
 
 #include <string>
@@ -9,25 +9,25 @@
 
 namespace pgweir::routing::reason {
 
-inline constexpr char kUnparsable[] = "unparsable";                  // newer grammar or a syntax error, on a sharded cluster
-inline constexpr char kNotUnderstood[] = "not_understood";           // a construct the analysis does not cover
-inline constexpr char kTooComplex[] = "too_complex";                 // nesting or size (54001)
-inline constexpr char kCatalogMissing[] = "catalog_missing";         // not loaded yet (57P03)
-inline constexpr char kTableUnlisted[] = "table_unlisted";           // named by no configuration
-inline constexpr char kTableMissing[] = "table_missing";             // configured, but not in the database (42P01)
-inline constexpr char kTableDrifted[] = "table_drifted";             // differs between shards
-inline constexpr char kTableView[] = "view";                         // a view may read sharded tables
+inline constexpr char kUnparsable[] = "unparsable";           // newer grammar or a syntax error, on a sharded cluster
+inline constexpr char kNotUnderstood[] = "not_understood";    // a construct the analysis does not cover
+inline constexpr char kTooComplex[] = "too_complex";          // nesting or size (54001)
+inline constexpr char kCatalogMissing[] = "catalog_missing";  // not loaded yet (57P03)
+inline constexpr char kTableUnlisted[] = "table_unlisted";    // named by no configuration
+inline constexpr char kTableMissing[] = "table_missing";      // configured, but not in the database (42P01)
+inline constexpr char kTableDrifted[] = "table_drifted";      // differs between shards
+inline constexpr char kTableView[] = "view";                  // a view may read sharded tables
 inline constexpr char kTableInheritance[] = "inheritance";
 inline constexpr char kTableRules[] = "rules";
 inline constexpr char kTableTriggers[] = "triggers";
 inline constexpr char kTableRowSecurity[] = "row_security";
-inline constexpr char kTablesApart[] = "tables_apart";               // tables of the statement have no shard in common
-inline constexpr char kTempTable[] = "temp_table";                   // temp joined with sharded
-inline constexpr char kFunction[] = "function";                      // unknown whether it reads tables
-inline constexpr char kFunctionMissing[] = "function_missing";       // 42883
+inline constexpr char kTablesApart[] = "tables_apart";          // tables of the statement have no shard in common
+inline constexpr char kTempTable[] = "temp_table";              // temp joined with sharded
+inline constexpr char kFunction[] = "function";                 // unknown whether it reads tables
+inline constexpr char kFunctionMissing[] = "function_missing";  // 42883
 inline constexpr char kFunctionReads[] = "function_reads_tables";
-inline constexpr char kOperator[] = "operator";                      // user-defined operator
-inline constexpr char kNodeDependent[] = "node_dependent";           // value differs between shards
+inline constexpr char kOperator[] = "operator";             // user-defined operator
+inline constexpr char kNodeDependent[] = "node_dependent";  // value differs between shards
 inline constexpr char kNow[] = "now_in_transaction";
 inline constexpr char kSystemColumn[] = "system_column";
 inline constexpr char kSequence[] = "sequence";
@@ -48,12 +48,12 @@ inline constexpr char kLocking[] = "row_lock";
 inline constexpr char kCollation[] = "collation";
 inline constexpr char kInto[] = "select_into";
 inline constexpr char kMerge[] = "merge";
-inline constexpr char kKeyMissing[] = "key_missing";                 // INSERT without a key column
+inline constexpr char kKeyMissing[] = "key_missing";  // INSERT without a key column
 inline constexpr char kKeyNull[] = "key_null";
-inline constexpr char kKeyExpression[] = "key_expression";           // value not known before it runs
-inline constexpr char kKeyUnknown[] = "key_undecidable";             // only the server can read the value
+inline constexpr char kKeyExpression[] = "key_expression";  // value not known before it runs
+inline constexpr char kKeyUnknown[] = "key_undecidable";    // only the server can read the value
 inline constexpr char kKeyUpdate[] = "key_update";
-inline constexpr char kKeyType[] = "key_type";                       // column and placement disagree
+inline constexpr char kKeyType[] = "key_type";  // column and placement disagree
 inline constexpr char kInsertSelect[] = "insert_select";
 inline constexpr char kOnConflict[] = "on_conflict";
 inline constexpr char kLocalConstraint[] = "local_constraint";

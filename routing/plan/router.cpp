@@ -24,7 +24,9 @@ struct Router::Impl {
   std::string path_key;
 
   void resolve_path(const ClusterRouting& cluster, const RouteContext& context) {
-    if (path_setting == context.search_path && path_user == context.user && path_catalog == cluster.catalog.get() && path_version == cluster.version) return;
+    if (path_setting == context.search_path && path_user == context.user && path_catalog == cluster.catalog.get() &&
+        path_version == cluster.version)
+      return;
     path = SearchPath::resolve(context.search_path, context.user, cluster.catalog.get());
     path_key = path.key();
     path_setting = context.search_path;
@@ -34,7 +36,8 @@ struct Router::Impl {
   }
 
   std::shared_ptr<const Analysis> analyze(const ClusterRouting& cluster, std::string_view text, bool standard_strings);
-  Result<Route> plain(const ClusterRouting& cluster, const StatementFacts& facts, const StatementTemplate& statement, const RouteContext& context);
+  Result<Route> plain(const ClusterRouting& cluster, const StatementFacts& facts, const StatementTemplate& statement,
+                      const RouteContext& context);
 };
 
 namespace {
@@ -60,7 +63,8 @@ bool uses_temp(const Plan& plan, std::span<const std::string> temp) {
 
 }  // namespace
 
-std::shared_ptr<const Analysis> Router::Impl::analyze(const ClusterRouting& cluster, std::string_view text, bool standard_strings) {
+std::shared_ptr<const Analysis> Router::Impl::analyze(const ClusterRouting& cluster, std::string_view text,
+                                                      bool standard_strings) {
   auto analysis = std::make_shared<Analysis>();
   analysis->text = text;
   analysis->cluster_version = cluster.version;
@@ -96,7 +100,8 @@ std::shared_ptr<const Analysis> Router::Impl::analyze(const ClusterRouting& clus
 Router::Router(std::size_t cache_bytes) : impl_(std::make_unique<Impl>(cache_bytes)) {}
 Router::~Router() = default;
 
-std::shared_ptr<const Analysis> Router::analyze(const ClusterRouting& cluster, std::string_view text, const RouteContext& context) {
+std::shared_ptr<const Analysis> Router::analyze(const ClusterRouting& cluster, std::string_view text,
+                                                const RouteContext& context) {
   impl_->resolve_path(cluster, context);
   const AnalysisCache::Key key{text, cluster.version, context.standard_conforming_strings, impl_->path_key};
   if (auto known = impl_->cache.find(key)) return known;
@@ -106,7 +111,8 @@ std::shared_ptr<const Analysis> Router::analyze(const ClusterRouting& cluster, s
 }
 
 // One shard and no tables: every statement is its.
-Result<Route> Router::Impl::plain(const ClusterRouting& cluster, const StatementFacts& facts, const StatementTemplate& statement, const RouteContext& context) {
+Result<Route> Router::Impl::plain(const ClusterRouting& cluster, const StatementFacts& facts,
+                                  const StatementTemplate& statement, const RouteContext& context) {
   auto role = decide_role(cluster, facts, statement, context);
   if (!role.ok()) return role.error();
   Route route;
@@ -115,12 +121,13 @@ Result<Route> Router::Impl::plain(const ClusterRouting& cluster, const Statement
   route.write = !facts.read_only;
   route.ddl = facts.kind == StatementKind::Ddl;
   route.no_transaction_block = facts.no_transaction_block;
-  if (context.want_explanation) route.explanation = std::string("one shard, ") + (route.role == Role::Replica ? "replica" : "primary") + "\n";
+  if (context.want_explanation)
+    route.explanation = std::string("one shard, ") + (route.role == Role::Replica ? "replica" : "primary") + "\n";
   return route;
 }
 
-Result<Route> Router::route(const ClusterRouting& cluster, const Analysis& analysis, std::size_t index, std::span<const Parameter> parameters,
-                            const RouteContext& context) {
+Result<Route> Router::route(const ClusterRouting& cluster, const Analysis& analysis, std::size_t index,
+                            std::span<const Parameter> parameters, const RouteContext& context) {
   impl_->resolve_path(cluster, context);
   std::shared_ptr<const Analysis> renewed;
   const Analysis* current = &analysis;
@@ -138,7 +145,8 @@ Result<Route> Router::route(const ClusterRouting& cluster, const Analysis& analy
   const StatementTemplate& statement = *current->templates[index];
   if (cluster.plain) {
     // Hints are answered here too, so that an application sees the same on every cluster.
-    const bool hint = (facts.kind == StatementKind::Set || facts.kind == StatementKind::SetLocal || facts.kind == StatementKind::Reset || facts.kind == StatementKind::Show) &&
+    const bool hint = (facts.kind == StatementKind::Set || facts.kind == StatementKind::SetLocal ||
+                       facts.kind == StatementKind::Reset || facts.kind == StatementKind::Show) &&
                       facts.name.substr(0, 7) == "pgweir.";
     const bool explain = facts.kind == StatementKind::Explain;
     if (!hint && !explain) return impl_->plain(cluster, facts, statement, context);
@@ -151,7 +159,8 @@ Result<Route> Router::route(const ClusterRouting& cluster, const Analysis& analy
     return impl_->plain(cluster, facts, statement, context);
   }
   if (!statement.plan) {
-    return refuse(reason::kUnparsable, current->parse_error, "Statements on a sharded cluster are read with the grammar of PostgreSQL 15.", "42601");
+    return refuse(reason::kUnparsable, current->parse_error,
+                  "Statements on a sharded cluster are read with the grammar of PostgreSQL 15.", "42601");
   }
   if (!context.temp_tables.empty() && uses_temp(*statement.plan, context.temp_tables)) {
     const auto plan = Planner(cluster, impl_->path, current->text, context.temp_tables).build(*statement.statement);

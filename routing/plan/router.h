@@ -28,36 +28,79 @@ struct ClusterRouting {
   std::uint64_t version = 0;
   // Compiled from *cluster: placements by name, tables by "schema.name". plain: one shard and no tables (a pooler).
   bool plain = false;
-  struct TableEntry { const config::Table* table; std::shared_ptr<const Placement> placement; };
+  struct TableEntry {
+    const config::Table* table;
+    std::shared_ptr<const Placement> placement;
+  };
   std::unordered_map<std::string, TableEntry> tables;
-  static Result<std::shared_ptr<const ClusterRouting>> make(std::shared_ptr<const config::Config>, const config::Cluster&,
-                                                            std::shared_ptr<const Catalog>, std::uint64_t version);
+  static Result<std::shared_ptr<const ClusterRouting>> make(std::shared_ptr<const config::Config>,
+                                                            const config::Cluster&, std::shared_ptr<const Catalog>,
+                                                            std::uint64_t version);
 };
 
 enum class StatementKind : std::uint8_t {
-  Empty, Select, Insert, Update, Delete, Merge, Copy, Ddl, Truncate, Begin, Commit, Rollback, Savepoint, Release, RollbackTo,
-  PrepareTransaction, CommitPrepared, RollbackPrepared, SetTransaction, Set, SetLocal, Reset, Show, Discard, Prepare, Execute,
-  Deallocate, Listen, Unlisten, Notify, Declare, Fetch, CloseCursor, Lock, Explain, Maintenance /* VACUUM, ANALYZE, REINDEX, CLUSTER */,
-  Do, Call, Load, Utility /* anything else */, Unparsable /* the parser refused it: syntax error or newer grammar */
+  Empty,
+  Select,
+  Insert,
+  Update,
+  Delete,
+  Merge,
+  Copy,
+  Ddl,
+  Truncate,
+  Begin,
+  Commit,
+  Rollback,
+  Savepoint,
+  Release,
+  RollbackTo,
+  PrepareTransaction,
+  CommitPrepared,
+  RollbackPrepared,
+  SetTransaction,
+  Set,
+  SetLocal,
+  Reset,
+  Show,
+  Discard,
+  Prepare,
+  Execute,
+  Deallocate,
+  Listen,
+  Unlisten,
+  Notify,
+  Declare,
+  Fetch,
+  CloseCursor,
+  Lock,
+  Explain,
+  Maintenance /* VACUUM, ANALYZE, REINDEX, CLUSTER */,
+  Do,
+  Call,
+  Load,
+  Utility /* anything else */,
+  Unparsable /* the parser refused it: syntax error or newer grammar */
 };
 
 // What the session must know of a statement before and after it runs. Computed once per text.
 struct StatementFacts {
   StatementKind kind = StatementKind::Empty;
-  std::size_t begin = 0, end = 0;   // byte range of the statement in the text, without the semicolon
-  bool read_only = false;           // provably: SELECT/SHOW/EXPLAIN/... without row locks, only functions known not to write
-  bool plain_begin = false;         // BEGIN / START TRANSACTION (options allowed)
+  std::size_t begin = 0, end = 0;  // byte range of the statement in the text, without the semicolon
+  bool read_only = false;    // provably: SELECT/SHOW/EXPLAIN/... without row locks, only functions known not to write
+  bool plain_begin = false;  // BEGIN / START TRANSACTION (options allowed)
   bool begin_read_only = false;     // ... READ ONLY
   bool begin_serializable = false;  // ... ISOLATION LEVEL SERIALIZABLE
   bool begin_repeatable_read = false;
-  bool chain = false;               // COMMIT/ROLLBACK AND CHAIN
-  bool may_change_session = false;  // may leave session state behind (SET, temp tables, advisory locks, DO, unknown functions, ...): census before release
-  bool uses_sequence_state = false; // nextval, setval, currval, lastval
+  bool chain = false;                // COMMIT/ROLLBACK AND CHAIN
+  bool may_change_session = false;   // may leave session state behind (SET, temp tables, advisory locks, DO, unknown
+                                     // functions, ...): census before release
+  bool uses_sequence_state = false;  // nextval, setval, currval, lastval
   bool no_transaction_block = false;
-  bool has_now = false;             // now(), current_timestamp and relatives
-  std::string name;                 // Prepare/Execute/Deallocate: statement (empty: ALL); Set/Reset/Show: setting; Declare/Fetch: cursor
-  unsigned max_parameter = 0;       // highest $n
-  bool creates_temp = false;        // CREATE TEMP TABLE/VIEW/SEQUENCE, SELECT INTO TEMP: `name` is the relation's name
+  bool has_now = false;  // now(), current_timestamp and relatives
+  std::string
+      name;  // Prepare/Execute/Deallocate: statement (empty: ALL); Set/Reset/Show: setting; Declare/Fetch: cursor
+  unsigned max_parameter = 0;  // highest $n
+  bool creates_temp = false;   // CREATE TEMP TABLE/VIEW/SEQUENCE, SELECT INTO TEMP: `name` is the relation's name
 };
 
 class StatementTemplate;  // private to plan/: facts plus the analysed tree in our own form
@@ -65,9 +108,10 @@ class StatementTemplate;  // private to plan/: facts plus the analysed tree in o
 // One statement text: one entry per statement in it, or the parser's complaint. Shared with the cache.
 struct Analysis {
   std::string text;
-  std::uint64_t cluster_version = 0;  // what it was analysed against; route() repeats the analysis where that has changed
+  std::uint64_t cluster_version =
+      0;  // what it was analysed against; route() repeats the analysis where that has changed
   std::string path_key;
-  std::vector<StatementFacts> statements;   // empty for an empty query
+  std::vector<StatementFacts> statements;                           // empty for an empty query
   std::vector<std::shared_ptr<const StatementTemplate>> templates;  // parallel to statements
   // Set when the text does not parse; statements then holds one Unparsable entry. The message is the parser's.
   std::string parse_error;
@@ -79,22 +123,23 @@ struct RouteContext {
   std::string_view user;
   LiteralContext literals;
   bool standard_conforming_strings = true;
-  bool in_transaction = false;        // explicit block
+  bool in_transaction = false;  // explicit block
   bool read_only_transaction = false;
-  std::string_view hint_shard, hint_sharding_key, hint_role;  // empty: none. From SET pgweir.*; comments are read by the router
-  std::optional<config::Reads> reads; // override of the cluster's (user or session)
-  std::int64_t now_microseconds = 0;  // since 2000-01-01 UTC: the value that stands for now() in a scatter
-  // Names of the session's temp relations as stored (folded). They hide tables of the same unqualified name and live at home.
+  std::string_view hint_shard, hint_sharding_key,
+      hint_role;                       // empty: none. From SET pgweir.*; comments are read by the router
+  std::optional<config::Reads> reads;  // override of the cluster's (user or session)
+  std::int64_t now_microseconds = 0;   // since 2000-01-01 UTC: the value that stands for now() in a scatter
+  // Names of the session's temp relations as stored (folded). They hide tables of the same unqualified name and live at
+  // home.
   std::span<const std::string> temp_tables;
-  bool server_encoding = true;        // client_encoding is the servers' encoding; else text keys beyond ASCII are not read
-  // false: Parse/Describe time, Bind has not come. Where parameters decide, the route is then OneShard with any_shard and all
-  // candidate shards (any of them can describe the client's text), or a Scatter/Broadcast over them; never a refusal that
-  // depends on their values.
-  // False: Parse/Describe time, Bind has not come. Where parameters decide, the route is then OneShard with any_shard and all
-  // candidate shards (any of them can describe the client's text), or a Scatter/Broadcast over them; never a refusal that
-  // depends on their values.
+  bool server_encoding = true;  // client_encoding is the servers' encoding; else text keys beyond ASCII are not read
+  // false: Parse/Describe time, Bind has not come. Where parameters decide, the route is then OneShard with any_shard
+  // and all candidate shards (any of them can describe the client's text), or a Scatter/Broadcast over them; never a
+  // refusal that depends on their values. False: Parse/Describe time, Bind has not come. Where parameters decide, the
+  // route is then OneShard with any_shard and all candidate shards (any of them can describe the client's text), or a
+  // Scatter/Broadcast over them; never a refusal that depends on their values.
   bool parameters_known = true;
-  bool want_explanation = true;       // fill Route::explanation; false on the hot path
+  bool want_explanation = true;  // fill Route::explanation; false on the hot path
 };
 
 class Router {
@@ -104,15 +149,18 @@ class Router {
   Router(const Router&) = delete;
   Router& operator=(const Router&) = delete;
 
-  // Never fails: text that does not parse gives an Unparsable statement. Cached by exact text, standard_conforming_strings
-  // and cluster version; bounded in bytes.
-  std::shared_ptr<const Analysis> analyze(const ClusterRouting& cluster, std::string_view text, const RouteContext& context);
+  // Never fails: text that does not parse gives an Unparsable statement. Cached by exact text,
+  // standard_conforming_strings and cluster version; bounded in bytes.
+  std::shared_ptr<const Analysis> analyze(const ClusterRouting& cluster, std::string_view text,
+                                          const RouteContext& context);
 
   // Decides statement `index` of the analysis. `parameters` are empty for the simple protocol.
   Result<Route> route(const ClusterRouting& cluster, const Analysis& analysis, std::size_t index,
                       std::span<const Parameter> parameters, const RouteContext& context);
 
-  struct CacheStats { std::uint64_t hits = 0, misses = 0, evictions = 0, bytes = 0; };
+  struct CacheStats {
+    std::uint64_t hits = 0, misses = 0, evictions = 0, bytes = 0;
+  };
   CacheStats cache_stats() const;
 
  private:

@@ -28,10 +28,14 @@ Spread spread(const FromItem& item, const QueryLevel& level, std::size_t& next) 
   if (left == Spread::Wrong || right == Spread::Wrong) return Spread::Wrong;
   const bool both = left == Spread::Replicated && right == Spread::Replicated;
   switch (item.join) {
-    case sql::JoinForm::Inner: return both ? Spread::Replicated : Spread::Anchored;
-    case sql::JoinForm::Left: return both ? Spread::Replicated : left == Spread::Anchored ? Spread::Anchored : Spread::Wrong;
-    case sql::JoinForm::Right: return both ? Spread::Replicated : right == Spread::Anchored ? Spread::Anchored : Spread::Wrong;
-    case sql::JoinForm::Full: return both ? Spread::Replicated : Spread::Wrong;
+    case sql::JoinForm::Inner:
+      return both ? Spread::Replicated : Spread::Anchored;
+    case sql::JoinForm::Left:
+      return both ? Spread::Replicated : left == Spread::Anchored ? Spread::Anchored : Spread::Wrong;
+    case sql::JoinForm::Right:
+      return both ? Spread::Replicated : right == Spread::Anchored ? Spread::Anchored : Spread::Wrong;
+    case sql::JoinForm::Full:
+      return both ? Spread::Replicated : Spread::Wrong;
   }
   return Spread::Wrong;
 }
@@ -53,7 +57,8 @@ Planner::Failure Planner::scatter(const sql::Statement& s) {
   const Select& select = *s.select;
   if (auto f = scatter_shape(select)) return f;
   if (plan_->allowed) {
-    return refuse(reason::kTablesApart, "tables of one shard are joined with rows of several shards: " + relation_list(), narrow_hint());
+    return refuse(reason::kTablesApart,
+                  "tables of one shard are joined with rows of several shards: " + relation_list(), narrow_hint());
   }
   if (uses_.node_dependent) return uses_.node_dependent;
   if (auto f = scatter_from(select)) return f;
@@ -62,7 +67,9 @@ Planner::Failure Planner::scatter(const sql::Statement& s) {
   if (auto f = scatter_windows(select)) return f;
   if (auto f = per_row_values(select)) return f;
   ranges_ = ClauseRanges::find(text_, s);
-  if (!ranges_) return refuse(reason::kNotUnderstood, "the clauses of this SELECT cannot be found in its text", "Write SELECT ... FROM ... without parentheses around it.");
+  if (!ranges_)
+    return refuse(reason::kNotUnderstood, "the clauses of this SELECT cannot be found in its text",
+                  "Write SELECT ... FROM ... without parentheses around it.");
   if (auto f = output_columns(select)) return f;
   auto multi = std::make_unique<MultiPlan>();
   if (auto f = scatter_limit(select, *multi)) return f;
@@ -71,7 +78,8 @@ Planner::Failure Planner::scatter(const sql::Statement& s) {
   for (const auto& o : select.order_by) aggregates |= contains_aggregate(*o.expr);
   std::vector<const Expr*> group;
   for (const auto& e : select.group_by) group.push_back(e.get());
-  if (aggregates && select.distinct) return refuse(reason::kAggregate, "SELECT DISTINCT over aggregates of several shards is not merged", narrow_hint());
+  if (aggregates && select.distinct)
+    return refuse(reason::kAggregate, "SELECT DISTINCT over aggregates of several shards is not merged", narrow_hint());
   if (aggregates && !full_key(group)) {
     if (auto f = grouped(select, *multi)) return f;
   } else if (select.distinct) {
@@ -88,29 +96,41 @@ Planner::Failure Planner::scatter(const sql::Statement& s) {
 
 Planner::Failure Planner::scatter_shape(const Select& s) {
   if (s.with) return refuse(reason::kWith, "WITH over several shards is not merged", narrow_hint());
-  if (s.operation != sql::SetOperation::None) return refuse(reason::kSetOperation, "UNION, INTERSECT and EXCEPT over several shards are not merged", narrow_hint());
+  if (s.operation != sql::SetOperation::None)
+    return refuse(reason::kSetOperation, "UNION, INTERSECT and EXCEPT over several shards are not merged",
+                  narrow_hint());
   if (s.into) return refuse(reason::kInto, "SELECT INTO from several shards", narrow_hint());
   if (s.locking) return refuse(reason::kLocking, "row locks on several shards", narrow_hint());
-  if (s.with_ties) return refuse(reason::kLimit, "FETCH ... WITH TIES over several shards is not merged", narrow_hint());
-  if (!s.distinct_on.empty()) return refuse(reason::kDistinctOn, "DISTINCT ON over several shards is not merged", narrow_hint());
-  if (s.targets.empty() || !s.values.empty()) return refuse(reason::kNotUnderstood, "a SELECT without columns over several shards", "Name a column.");
-  if (s.group_distinct) return refuse(reason::kGrouping, "GROUP BY DISTINCT over several shards is not merged", narrow_hint());
+  if (s.with_ties)
+    return refuse(reason::kLimit, "FETCH ... WITH TIES over several shards is not merged", narrow_hint());
+  if (!s.distinct_on.empty())
+    return refuse(reason::kDistinctOn, "DISTINCT ON over several shards is not merged", narrow_hint());
+  if (s.targets.empty() || !s.values.empty())
+    return refuse(reason::kNotUnderstood, "a SELECT without columns over several shards", "Name a column.");
+  if (s.group_distinct)
+    return refuse(reason::kGrouping, "GROUP BY DISTINCT over several shards is not merged", narrow_hint());
   for (const auto& e : s.group_by) {
-    if (e->kind == ExprKind::Grouping) return refuse(reason::kGrouping, "grouping sets over several shards are not merged", narrow_hint());
+    if (e->kind == ExprKind::Grouping)
+      return refuse(reason::kGrouping, "grouping sets over several shards are not merged", narrow_hint());
   }
-  if (!s.windows.empty()) return refuse(reason::kWindow, "named windows over several shards are not merged", "Write the window after OVER.");
+  if (!s.windows.empty())
+    return refuse(reason::kWindow, "named windows over several shards are not merged", "Write the window after OVER.");
   return std::nullopt;
 }
 
 Planner::Failure Planner::scatter_from(const Select& s) {
   const QueryLevel& level = *bound_.levels.front();
   if (level.select != &s) return refuse(reason::kWith, "WITH over several shards is not merged", narrow_hint());
-  if (s.from.empty()) return refuse(reason::kSubselect, "a SELECT without tables whose sub-selects read several shards", narrow_hint());
+  if (s.from.empty())
+    return refuse(reason::kSubselect, "a SELECT without tables whose sub-selects read several shards", narrow_hint());
   for (const auto& item : s.from) {
-    if (aliased_join(*item)) return refuse(reason::kJoin, "a join with an alias over several shards", "Leave out the alias of the join.");
+    if (aliased_join(*item))
+      return refuse(reason::kJoin, "a join with an alias over several shards", "Leave out the alias of the join.");
   }
   for (const BoundRelation& r : level.relations) {
-    if (r.kind == RelationKind::Derived) return refuse(reason::kSubselect, "a sub-select or function in FROM over several shards is not merged", narrow_hint());
+    if (r.kind == RelationKind::Derived)
+      return refuse(reason::kSubselect, "a sub-select or function in FROM over several shards is not merged",
+                    narrow_hint());
   }
   bool anchored = false, wrong = false;
   std::size_t next = 0;
@@ -120,9 +140,13 @@ Planner::Failure Planner::scatter_from(const Select& s) {
     wrong |= spread_of == Spread::Wrong;
   }
   if (wrong) {
-    return refuse(reason::kOuterJoin, "an outer join keeps rows of a reference table (or of both sides): a copy per shard would give them once per shard", narrow_hint());
+    return refuse(reason::kOuterJoin,
+                  "an outer join keeps rows of a reference table (or of both sides): a copy per shard would give them "
+                  "once per shard",
+                  narrow_hint());
   }
-  if (!anchored) return refuse(reason::kSubselect, "only sub-selects of this statement read several shards", narrow_hint());
+  if (!anchored)
+    return refuse(reason::kSubselect, "only sub-selects of this statement read several shards", narrow_hint());
   return std::nullopt;
 }
 
@@ -157,7 +181,8 @@ Planner::Failure Planner::find_anchor() {
     }
     return std::nullopt;
   }
-  return refuse(reason::kJoin, "sharded tables are joined without equality on all their key columns", "Join on every key column of both tables, or " + narrow_hint());
+  return refuse(reason::kJoin, "sharded tables are joined without equality on all their key columns",
+                "Join on every key column of both tables, or " + narrow_hint());
 }
 
 Planner::Failure Planner::scatter_sublevels() {
@@ -166,14 +191,17 @@ Planner::Failure Planner::scatter_sublevels() {
     bool sharded = false;
     for (std::size_t i = 0; i < level.relations.size(); ++i) {
       const BoundRelation& r = level.relations[i];
-      if (r.kind == RelationKind::Local || r.kind == RelationKind::Home) return refuse(reason::kTablesApart, "a sub-select reads a table of one shard", narrow_hint());
+      if (r.kind == RelationKind::Local || r.kind == RelationKind::Home)
+        return refuse(reason::kTablesApart, "a sub-select reads a table of one shard", narrow_hint());
       if (!r.sharded()) continue;
       sharded = true;
       if (!colocated(level, i, anchor_)) {
-        return refuse(reason::kSubselect, "a sub-select reads rows of other shards than the row it is evaluated for", "Correlate it by equality on all key columns, or " + narrow_hint());
+        return refuse(reason::kSubselect, "a sub-select reads rows of other shards than the row it is evaluated for",
+                      "Correlate it by equality on all key columns, or " + narrow_hint());
       }
     }
-    if (level.full_join && sharded) return refuse(reason::kOuterJoin, "a full join in a sub-select over several shards", narrow_hint());
+    if (level.full_join && sharded)
+      return refuse(reason::kOuterJoin, "a full join in a sub-select over several shards", narrow_hint());
     if (!sharded && level.select != nullptr && (level.select->limit || level.select->offset)) {
       return refuse(reason::kLimit, "LIMIT in a sub-select may pick other rows on each shard", narrow_hint());
     }
@@ -211,7 +239,9 @@ Planner::Failure Planner::scatter_windows(const Select& s) {
       bad |= !node.call->over->name.empty() || !node.call->over->base.empty() || !full_key(partition);
     });
   }
-  if (bad) return refuse(reason::kWindow, "a window function sees only one shard's rows", "Put all key columns into PARTITION BY, or " + narrow_hint());
+  if (bad)
+    return refuse(reason::kWindow, "a window function sees only one shard's rows",
+                  "Put all key columns into PARTITION BY, or " + narrow_hint());
   return std::nullopt;
 }
 
@@ -220,9 +250,13 @@ Planner::Failure Planner::per_row_values(const Select& s) const {
   if (uses_.per_row.empty()) return std::nullopt;
   std::size_t in_targets = 0;
   for (const auto& t : s.targets) {
-    sql::each_local(*t.expr, [&](const Expr& e) { in_targets += std::find(uses_.per_row.begin(), uses_.per_row.end(), &e) != uses_.per_row.end(); });
+    sql::each_local(*t.expr, [&](const Expr& e) {
+      in_targets += std::find(uses_.per_row.begin(), uses_.per_row.end(), &e) != uses_.per_row.end();
+    });
   }
-  if (in_targets == uses_.per_row.size() && !s.distinct && s.group_by.empty() && s.order_by.empty() && !uses_.aggregates) return std::nullopt;
+  if (in_targets == uses_.per_row.size() && !s.distinct && s.group_by.empty() && s.order_by.empty() &&
+      !uses_.aggregates)
+    return std::nullopt;
   return refuse(reason::kNodeDependent, "a volatile function decides about rows of several shards", narrow_hint());
 }
 
@@ -230,7 +264,8 @@ Planner::Failure Planner::scatter_order(const Select& s, MultiPlan& multi) {
   multi.merge.kind = s.order_by.empty() ? MergePlan::Kind::Concat : MergePlan::Kind::Ordered;
   for (std::size_t i = 0; i < s.order_by.size(); ++i) {
     const auto& sort = s.order_by[i];
-    if (sort.with_operator) return refuse(reason::kOrderBy, "ORDER BY ... USING over several shards is not merged", "Use ASC or DESC.");
+    if (sort.with_operator)
+      return refuse(reason::kOrderBy, "ORDER BY ... USING over several shards is not merged", "Use ASC or DESC.");
     auto item = order_item(*sort.expr, ranges_->order_by[i]);
     if (!item.ok()) return item.error();
     const TextOrder order = text_order(item->expr, item->column);
@@ -262,7 +297,8 @@ Planner::Failure Planner::scatter_limit(const Select& s, MultiPlan& multi) {
     return true;
   };
   if (read(s.limit, multi.limit) && read(s.offset, multi.offset)) return std::nullopt;
-  return refuse(reason::kLimit, "LIMIT and OFFSET over several shards must be integers or parameters", "Compute the value first.");
+  return refuse(reason::kLimit, "LIMIT and OFFSET over several shards must be integers or parameters",
+                "Compute the value first.");
 }
 
 // Every shard may have to give limit + offset rows; the cut itself is the merger's. Sums saturate at int64.
@@ -281,12 +317,14 @@ void Planner::push_limit(MultiPlan& multi) {
     text = "";
   } else {
     const auto value = [&](const LimitValue& v) {
-      return v.kind == Kind::Parameter ? parameter(v) : v.kind == Kind::Constant ? std::to_string(v.value) + "::pg_catalog.int8" : std::string("NULL::pg_catalog.int8");
+      return v.kind == Kind::Parameter  ? parameter(v)
+             : v.kind == Kind::Constant ? std::to_string(v.value) + "::pg_catalog.int8"
+                                        : std::string("NULL::pg_catalog.int8");
     };
     const std::string offset = "COALESCE(" + value(multi.offset) + ", 0)";
     // NULL + anything is NULL, which is no limit; CASE keeps the sum within int64.
-    text = " LIMIT CASE WHEN " + value(multi.limit) + " > 9223372036854775807 - " + offset + " THEN 9223372036854775807 ELSE " + value(multi.limit) +
-           " + " + offset + " END";
+    text = " LIMIT CASE WHEN " + value(multi.limit) + " > 9223372036854775807 - " + offset +
+           " THEN 9223372036854775807 ELSE " + value(multi.limit) + " + " + offset + " END";
   }
   multi.splices.push_back({ranges_->limit_begin, ranges_->end, text});
 }

@@ -15,7 +15,9 @@ using sql::ExprKind;
 Planner::Failure Planner::expand_star(const Expr& star) {
   const QueryLevel& main = *bound_.levels.front();
   if (!main.pairs.empty()) {
-    return refuse(reason::kNotUnderstood, "* over a join with USING or NATURAL cannot be ordered or grouped over several shards", "Name the columns.");
+    return refuse(reason::kNotUnderstood,
+                  "* over a join with USING or NATURAL cannot be ordered or grouped over several shards",
+                  "Name the columns.");
   }
   bool found = false;
   for (std::size_t i = 0; i < main.relations.size(); ++i) {
@@ -23,10 +25,12 @@ Planner::Failure Planner::expand_star(const Expr& star) {
     if (!star.names.empty() && star.names.back() != r.visible) continue;
     found = true;
     for (std::size_t c = 0; c < r.columns.size(); ++c) {
-      outputs_.push_back({r.columns[c], sql::quote_identifier(r.visible) + "." + sql::quote_identifier(r.columns[c]), nullptr, ColumnId{&main, i, c}});
+      outputs_.push_back({r.columns[c], sql::quote_identifier(r.visible) + "." + sql::quote_identifier(r.columns[c]),
+                          nullptr, ColumnId{&main, i, c}});
     }
   }
-  if (!found) return refuse(reason::kNotUnderstood, "the * of this SELECT names no table of its FROM", "Name the columns.");
+  if (!found)
+    return refuse(reason::kNotUnderstood, "the * of this SELECT names no table of its FROM", "Name the columns.");
   return std::nullopt;
 }
 
@@ -38,7 +42,8 @@ Planner::Failure Planner::output_columns(const sql::Select& s) {
     const bool star = (t.expr->kind == ExprKind::Column || t.expr->kind == ExprKind::Indirection) && t.expr->star;
     if (star) {
       if (!positions_matter) continue;
-      if (t.expr->kind != ExprKind::Column) return refuse(reason::kNotUnderstood, "a row's .* over several shards", "Name the columns.");
+      if (t.expr->kind != ExprKind::Column)
+        return refuse(reason::kNotUnderstood, "a row's .* over several shards", "Name the columns.");
       if (auto f = expand_star(*t.expr)) return f;
       continue;
     }
@@ -64,13 +69,16 @@ Result<Planner::Item> Planner::ordinal(const Expr& e, const char* clause) const 
 Result<Planner::Item> Planner::order_item(const Expr& e, TextRange range) const {
   const QueryLevel& main = *bound_.levels.front();
   if (e.kind == ExprKind::Integer) return ordinal(e, "ORDER BY");
-  if (e.constant() || e.kind == ExprKind::Parameter) return refuse(reason::kOrderBy, "ORDER BY a constant over several shards", "Leave it out.");
+  if (e.constant() || e.kind == ExprKind::Parameter)
+    return refuse(reason::kOrderBy, "ORDER BY a constant over several shards", "Leave it out.");
   if (e.kind == ExprKind::Column && !e.star && e.names.size() == 1) {
     const OutputColumn* match = nullptr;
     for (const OutputColumn& o : outputs_) {
       if (o.label != e.name()) continue;
-      const bool same = match != nullptr && ((match->column && match->column == o.column) || (match->expr && o.expr && sql::same(*match->expr, *o.expr)));
-      if (match != nullptr && !same) return SqlError{"42702", "ORDER BY \"" + e.name() + "\" is ambiguous", {}, {}, {}, {}};
+      const bool same = match != nullptr && ((match->column && match->column == o.column) ||
+                                             (match->expr && o.expr && sql::same(*match->expr, *o.expr)));
+      if (match != nullptr && !same)
+        return SqlError{"42702", "ORDER BY \"" + e.name() + "\" is ambiguous", {}, {}, {}, {}};
       match = &o;
     }
     if (match != nullptr) return Item{match->text, match->expr, match->column};
@@ -81,7 +89,8 @@ Result<Planner::Item> Planner::order_item(const Expr& e, TextRange range) const 
 Result<Planner::Item> Planner::group_item(const Expr& e, TextRange range) const {
   const QueryLevel& main = *bound_.levels.front();
   if (e.kind == ExprKind::Integer) return ordinal(e, "GROUP BY");
-  if (e.constant() || e.kind == ExprKind::Parameter) return refuse(reason::kGrouping, "GROUP BY a constant over several shards", "Leave it out.");
+  if (e.constant() || e.kind == ExprKind::Parameter)
+    return refuse(reason::kGrouping, "GROUP BY a constant over several shards", "Leave it out.");
   const auto column = main.resolve(e);
   if (!column && e.kind == ExprKind::Column && e.names.size() == 1 && !e.star) {
     const OutputColumn* match = nullptr;
@@ -146,7 +155,8 @@ bool Planner::deterministic(const Expr* e, const std::optional<ColumnId>& column
 }
 
 Planner::Failure Planner::collation_refusal(const std::string& text) const {
-  return refuse(reason::kCollation, "text of several shards is merged only in C collation, not in the linguistic one of " + text,
+  return refuse(reason::kCollation,
+                "text of several shards is merged only in C collation, not in the linguistic one of " + text,
                 "Write " + text + " COLLATE \"C\" for the order of bytes, or " + narrow_hint());
 }
 

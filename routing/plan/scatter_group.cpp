@@ -64,25 +64,30 @@ bool Planner::over_keys(const Expr& e) const {
     case ExprKind::SubLink:
     case ExprKind::Opaque:
     case ExprKind::Grouping:
-    case ExprKind::Default: return false;
+    case ExprKind::Default:
+      return false;
     case ExprKind::Call: {
       const FunctionFacts f = function_facts(cluster_, path_, e);
       if (f.aggregate || f.window || f.returns_set || f.volatility == 'v' || e.call->over) return false;
       break;
     }
-    default: break;
+    default:
+      break;
   }
   return std::all_of(e.args.begin(), e.args.end(), [&](const auto& a) { return !a || over_keys(*a); });
 }
 
 Planner::Failure Planner::grouped(const sql::Select& s, MultiPlan& multi) {
-  if (s.having) return refuse(reason::kHaving, "HAVING over groups whose rows are on several shards", "Group by all key columns, or " + narrow_hint());
+  if (s.having)
+    return refuse(reason::kHaving, "HAVING over groups whose rows are on several shards",
+                  "Group by all key columns, or " + narrow_hint());
   multi.merge.kind = MergePlan::Kind::Group;
   multi.merge.global_aggregate = s.group_by.empty();
   if (auto f = group_keys(s, multi)) return f;
   if (auto f = group_targets(s, multi)) return f;
   if (auto f = group_order(s, multi)) return f;
-  if (ranges_->order_begin < ranges_->end) multi.splices.push_back({ranges_->order_begin, ranges_->end, mention(multi.limit, multi.offset)});
+  if (ranges_->order_begin < ranges_->end)
+    multi.splices.push_back({ranges_->order_begin, ranges_->end, mention(multi.limit, multi.offset)});
   return std::nullopt;
 }
 
@@ -90,7 +95,8 @@ Planner::Failure Planner::group_keys(const sql::Select& s, MultiPlan& multi) {
   for (std::size_t i = 0; i < s.group_by.size(); ++i) {
     auto item = group_item(*s.group_by[i], ranges_->group_by[i]);
     if (!item.ok()) return item.error();
-    if (item->expr != nullptr && contains_aggregate(*item->expr)) return SqlError{"42803", "aggregate functions are not allowed in GROUP BY", {}, {}, {}, {}};
+    if (item->expr != nullptr && contains_aggregate(*item->expr))
+      return SqlError{"42803", "aggregate functions are not allowed in GROUP BY", {}, {}, {}, {}};
     if (!deterministic(item->expr, item->column)) return collation_refusal(item->text);
     multi.merge.group_by.push_back(static_cast<std::uint16_t>(hidden_.size()));
     hidden_.push_back(item->text);
@@ -102,20 +108,27 @@ Planner::Failure Planner::group_keys(const sql::Select& s, MultiPlan& multi) {
 Result<std::size_t> Planner::aggregate(const Expr& e, std::int32_t visible, MultiPlan& multi) {
   const auto function = mergeable(e.name());
   const bool plain = e.names.size() == 1 || e.names.front() == "pg_catalog";
-  const auto call = e.location < 0 ? std::nullopt : find_call(text_, static_cast<std::size_t>(e.location), statement_->end);
+  const auto call =
+      e.location < 0 ? std::nullopt : find_call(text_, static_cast<std::size_t>(e.location), statement_->end);
   const FunctionFacts facts = function_facts(cluster_, path_, e);
-  if (!function || !plain || !call || facts.known != FunctionFacts::Known::BuiltIn || e.call->within_group || !e.call->order.empty() || e.call->variadic) {
-    return refuse(reason::kAggregate, "aggregate " + e.name() + " over rows of several shards is not merged", "Group by all key columns, or " + narrow_hint());
+  if (!function || !plain || !call || facts.known != FunctionFacts::Known::BuiltIn || e.call->within_group ||
+      !e.call->order.empty() || e.call->variadic) {
+    return refuse(reason::kAggregate, "aggregate " + e.name() + " over rows of several shards is not merged",
+                  "Group by all key columns, or " + narrow_hint());
   }
-  if (e.call->distinct) return refuse(reason::kAggregate, "DISTINCT in " + e.name() + " over rows of several shards is not merged", "Group by all key columns, or " + narrow_hint());
+  if (e.call->distinct)
+    return refuse(reason::kAggregate, "DISTINCT in " + e.name() + " over rows of several shards is not merged",
+                  "Group by all key columns, or " + narrow_hint());
   bool sublinks = false;
   sql::each_expr(e, [&](const Expr& node) { sublinks |= node.kind == ExprKind::SubLink; });
-  if (sublinks) return refuse(reason::kAggregateExpression, "a sub-select inside an aggregate over several shards", narrow_hint());
+  if (sublinks)
+    return refuse(reason::kAggregateExpression, "a sub-select inside an aggregate over several shards", narrow_hint());
   MergeAggregate merged;
   merged.function = *function;
   merged.first = static_cast<std::uint16_t>(hidden_.size());
   merged.visible = visible;
-  const std::string arguments = "(" + copy(call->arguments) + ")" + (call->filter.end > call->filter.begin ? " " + copy(call->filter) : std::string());
+  const std::string arguments = "(" + copy(call->arguments) + ")" +
+                                (call->filter.end > call->filter.begin ? " " + copy(call->filter) : std::string());
   if (*function == AggregateFunction::Avg) {
     merged.second = static_cast<std::uint16_t>(hidden_.size() + 1);
     hidden_.push_back("pg_catalog.sum" + arguments);
@@ -124,7 +137,9 @@ Result<std::size_t> Planner::aggregate(const Expr& e, std::int32_t visible, Mult
     hidden_.push_back("pg_catalog." + e.name() + arguments);
   }
   if (*function == AggregateFunction::Min || *function == AggregateFunction::Max) {
-    const TextOrder order = e.args.empty() ? TextOrder::Unknown : text_order(e.args.front().get(), bound_.levels.front()->resolve(*e.args.front()));
+    const TextOrder order = e.args.empty()
+                                ? TextOrder::Unknown
+                                : text_order(e.args.front().get(), bound_.levels.front()->resolve(*e.args.front()));
     if (order == TextOrder::Linguistic) return *collation_refusal(std::string(call->arguments.of(text_)));
     merged.bytewise_text = order == TextOrder::Bytewise;
   }
@@ -142,12 +157,16 @@ Planner::Failure Planner::group_targets(const sql::Select&, MultiPlan& multi) {
       continue;
     }
     if (o.expr != nullptr && contains_aggregate(*o.expr)) {
-      return refuse(reason::kAggregateExpression, "an expression over aggregates of several shards is not computed", "Select the aggregates themselves.");
+      return refuse(reason::kAggregateExpression, "an expression over aggregates of several shards is not computed",
+                    "Select the aggregates themselves.");
     }
-    const bool key_column = std::any_of(keys_.begin(), keys_.end(), [&](const Item& k) { return k.column && o.column && *k.column == *o.column; });
+    const bool key_column = std::any_of(keys_.begin(), keys_.end(),
+                                        [&](const Item& k) { return k.column && o.column && *k.column == *o.column; });
     if (!key_column && (o.expr == nullptr || !over_keys(*o.expr))) {
-      return refuse(reason::kAggregate, "column " + o.label + " is neither grouped by nor an aggregate, and its group has rows on several shards",
-                    "Add it to GROUP BY.");
+      return refuse(
+          reason::kAggregate,
+          "column " + o.label + " is neither grouped by nor an aggregate, and its group has rows on several shards",
+          "Add it to GROUP BY.");
     }
   }
   return std::nullopt;
@@ -156,14 +175,16 @@ Planner::Failure Planner::group_targets(const sql::Select&, MultiPlan& multi) {
 Planner::Failure Planner::group_order(const sql::Select& s, MultiPlan& multi) {
   for (std::size_t i = 0; i < s.order_by.size(); ++i) {
     const auto& sort = s.order_by[i];
-    if (sort.with_operator) return refuse(reason::kOrderBy, "ORDER BY ... USING over several shards is not merged", "Use ASC or DESC.");
+    if (sort.with_operator)
+      return refuse(reason::kOrderBy, "ORDER BY ... USING over several shards is not merged", "Use ASC or DESC.");
     auto item = order_item(*sort.expr, ranges_->order_by[i]);
     if (!item.ok()) return item.error();
     MergeKey key;
     key.descending = sort.descending;
     key.nulls_first = sort.nulls_first;
     if (item->expr != nullptr && is_aggregate(*item->expr)) {
-      const auto known = std::find_if(aggregate_calls_.begin(), aggregate_calls_.end(), [&](const Expr* c) { return same_value(*c, *item->expr); });
+      const auto known = std::find_if(aggregate_calls_.begin(), aggregate_calls_.end(),
+                                      [&](const Expr* c) { return same_value(*c, *item->expr); });
       std::size_t index = static_cast<std::size_t>(known - aggregate_calls_.begin());
       if (known == aggregate_calls_.end()) {
         auto added = aggregate(*item->expr, -1, multi);
@@ -177,9 +198,12 @@ Planner::Failure Planner::group_order(const sql::Select& s, MultiPlan& multi) {
       continue;
     }
     const auto match = std::find_if(keys_.begin(), keys_.end(), [&](const Item& k) {
-      return (k.column && item->column && *k.column == *item->column) || (k.expr && item->expr && same_value(*k.expr, *item->expr)) || k.text == item->text;
+      return (k.column && item->column && *k.column == *item->column) ||
+             (k.expr && item->expr && same_value(*k.expr, *item->expr)) || k.text == item->text;
     });
-    if (match == keys_.end()) return refuse(reason::kOrderBy, "ORDER BY " + item->text + " is neither a group key nor an aggregate", "Order by what is selected.");
+    if (match == keys_.end())
+      return refuse(reason::kOrderBy, "ORDER BY " + item->text + " is neither a group key nor an aggregate",
+                    "Order by what is selected.");
     const TextOrder order = text_order(match->expr, match->column);
     if (order == TextOrder::Linguistic) return collation_refusal(item->text);
     key.index = multi.merge.group_by[static_cast<std::size_t>(match - keys_.begin())];
@@ -195,15 +219,19 @@ Planner::Failure Planner::distinct(const sql::Select& s, MultiPlan& multi) {
     keys_.push_back({o.text, o.expr, o.column});
   }
   const bool key_selected = std::all_of(anchor_classes_.begin(), anchor_classes_.end(), [&](const auto& members) {
-    return std::any_of(outputs_.begin(), outputs_.end(), [&](const OutputColumn& o) { return o.column && std::find(members.begin(), members.end(), *o.column) != members.end(); });
+    return std::any_of(outputs_.begin(), outputs_.end(), [&](const OutputColumn& o) {
+      return o.column && std::find(members.begin(), members.end(), *o.column) != members.end();
+    });
   });
   for (std::size_t i = 0; i < s.order_by.size(); ++i) {
     auto item = order_item(*s.order_by[i].expr, ranges_->order_by[i]);
     if (!item.ok()) return item.error();
     const bool selected = std::any_of(keys_.begin(), keys_.end(), [&](const Item& k) {
-      return (k.column && item->column && *k.column == *item->column) || (k.expr && item->expr && same_value(*k.expr, *item->expr));
+      return (k.column && item->column && *k.column == *item->column) ||
+             (k.expr && item->expr && same_value(*k.expr, *item->expr));
     });
-    if (!selected) return SqlError{"42P10", "for SELECT DISTINCT, ORDER BY expressions must appear in select list", {}, {}, {}, {}};
+    if (!selected)
+      return SqlError{"42P10", "for SELECT DISTINCT, ORDER BY expressions must appear in select list", {}, {}, {}, {}};
   }
   if (key_selected) {
     if (auto f = scatter_order(s, multi)) return f;
@@ -213,14 +241,19 @@ Planner::Failure Planner::distinct(const sql::Select& s, MultiPlan& multi) {
   multi.merge.kind = MergePlan::Kind::Group;
   for (const Item& key : keys_) {
     bool sets = false;
-    if (key.expr != nullptr) sql::each_local(*key.expr, [&](const Expr& e) { sets |= e.kind == ExprKind::Call && function_facts(cluster_, path_, e).returns_set; });
-    if (sets) return refuse(reason::kNotUnderstood, "DISTINCT over a set-returning function on several shards", narrow_hint());
+    if (key.expr != nullptr)
+      sql::each_local(*key.expr, [&](const Expr& e) {
+        sets |= e.kind == ExprKind::Call && function_facts(cluster_, path_, e).returns_set;
+      });
+    if (sets)
+      return refuse(reason::kNotUnderstood, "DISTINCT over a set-returning function on several shards", narrow_hint());
     if (!deterministic(key.expr, key.column)) return collation_refusal(key.text);
     multi.merge.group_by.push_back(static_cast<std::uint16_t>(hidden_.size()));
     hidden_.push_back(key.text);
   }
   if (auto f = group_order(s, multi)) return f;
-  if (ranges_->order_begin < ranges_->end) multi.splices.push_back({ranges_->order_begin, ranges_->end, mention(multi.limit, multi.offset)});
+  if (ranges_->order_begin < ranges_->end)
+    multi.splices.push_back({ranges_->order_begin, ranges_->end, mention(multi.limit, multi.offset)});
   return std::nullopt;
 }
 

@@ -45,7 +45,8 @@ std::optional<ColumnId> QueryLevel::resolve(const sql::Expr& e) const {
   if (matches.size() > 1) {
     // Only a column merged by USING may be named without its table.
     for (const UsingPair& p : pairs) {
-      const bool covers = std::all_of(matches.begin(), matches.end(), [&](const ColumnId& m) { return m == p.left || m == p.right; });
+      const bool covers =
+          std::all_of(matches.begin(), matches.end(), [&](const ColumnId& m) { return m == p.left || m == p.right; });
       if (covers && !full_join) return p.merged_is_left ? p.left : p.right;
     }
     return std::nullopt;
@@ -79,7 +80,8 @@ std::size_t Binder::table(const sql::RelationName& name, QueryLevel& level, cons
   return level.relations.size() - 1;
 }
 
-void Binder::using_pairs(const FromItem& item, const std::vector<std::size_t>& left, const std::vector<std::size_t>& right, int condition, QueryLevel& level) {
+void Binder::using_pairs(const FromItem& item, const std::vector<std::size_t>& left,
+                         const std::vector<std::size_t>& right, int condition, QueryLevel& level) {
   std::vector<std::string> columns = item.using_columns;
   if (item.natural && left.size() == 1 && right.size() == 1) {
     for (const auto& c : level.relations[left.front()].columns) {
@@ -102,7 +104,8 @@ void Binder::using_pairs(const FromItem& item, const std::vector<std::size_t>& l
   }
 }
 
-std::vector<std::size_t> Binder::join(const FromItem& item, bool nullable, QueryLevel& level, const CommonNames& names) {
+std::vector<std::size_t> Binder::join(const FromItem& item, bool nullable, QueryLevel& level,
+                                      const CommonNames& names) {
   const bool left_nullable = nullable || item.join == sql::JoinForm::Right || item.join == sql::JoinForm::Full;
   const bool right_nullable = nullable || item.join == sql::JoinForm::Left || item.join == sql::JoinForm::Full;
   const auto left = from(*item.left, left_nullable, level, names);
@@ -117,7 +120,9 @@ std::vector<std::size_t> Binder::join(const FromItem& item, bool nullable, Query
     level.where.insert(level.where.end(), on.begin(), on.end());
   } else {
     condition = static_cast<int>(level.joins.size());
-    level.joins.push_back({on, item.join == sql::JoinForm::Left ? right : item.join == sql::JoinForm::Right ? left : all});
+    level.joins.push_back({on, item.join == sql::JoinForm::Left    ? right
+                               : item.join == sql::JoinForm::Right ? left
+                                                                   : all});
   }
   if (item.join != sql::JoinForm::Full) using_pairs(item, left, right, condition, level);
   if (item.aliased && !item.relation.alias.empty()) {
@@ -129,13 +134,17 @@ std::vector<std::size_t> Binder::join(const FromItem& item, bool nullable, Query
   return all;
 }
 
-std::vector<std::size_t> Binder::from(const FromItem& item, bool nullable, QueryLevel& level, const CommonNames& names) {
+std::vector<std::size_t> Binder::from(const FromItem& item, bool nullable, QueryLevel& level,
+                                      const CommonNames& names) {
   switch (item.kind) {
-    case FromItem::Kind::Table: return {table(item.relation, level, names)};
-    case FromItem::Kind::Join: return join(item, nullable, level, names);
+    case FromItem::Kind::Table:
+      return {table(item.relation, level, names)};
+    case FromItem::Kind::Join:
+      return join(item, nullable, level, names);
     case FromItem::Kind::Select:
     case FromItem::Kind::Function:
-    case FromItem::Kind::Opaque: break;
+    case FromItem::Kind::Opaque:
+      break;
   }
   BoundRelation relation;
   relation.visible = item.relation.alias;
@@ -184,7 +193,8 @@ void Binder::select(const sql::Select& s, const QueryLevel* parent, QueryLevel::
   if (s.right) select(*s.right, parent, QueryLevel::Place::SetArm, names);
 }
 
-void Binder::modify(const sql::Modify& m, sql::Command command, const QueryLevel* parent, QueryLevel::Place place, CommonNames names) {
+void Binder::modify(const sql::Modify& m, sql::Command command, const QueryLevel* parent, QueryLevel::Place place,
+                    CommonNames names) {
   QueryLevel& level = add(parent, place);
   level.modify = &m;
   with(m.with.get(), parent, names);

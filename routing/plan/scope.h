@@ -1,5 +1,6 @@
-// Names in a statement bound to tables: every query level with its relations, what is known of each row of it (conditions),
-// and which columns must be equal. Lives while a statement is analysed; points into its tree and the catalog.
+// Names in a statement bound to tables: every query level with its relations, what is known of each row of it
+// (conditions), and which columns must be equal. Lives while a statement is analysed; points into its tree and the
+// catalog.
 #pragma once
 
 #include <memory>
@@ -22,10 +23,10 @@ struct BoundRelation {
   std::string visible, schema, name;
   const CatalogTable* table = nullptr;
   const ClusterRouting::TableEntry* entry = nullptr;
-  ShardId shard;                      // Local, Home
-  bool hidden = false;                // inside an aliased join: not reachable by name
+  ShardId shard;        // Local, Home
+  bool hidden = false;  // inside an aliased join: not reachable by name
   bool temporary = false;
-  std::vector<std::string> columns;   // visible names, parallel to table->columns; empty: unknown
+  std::vector<std::string> columns;  // visible names, parallel to table->columns; empty: unknown
   bool sharded() const { return kind == RelationKind::Sharded; }
 };
 
@@ -39,7 +40,7 @@ struct QueryLevel;
 struct ColumnId {
   const QueryLevel* level = nullptr;
   std::size_t relation = 0;
-  std::size_t column = 0;             // index into table->columns
+  std::size_t column = 0;  // index into table->columns
   bool operator==(const ColumnId&) const = default;
 };
 
@@ -47,7 +48,7 @@ struct ColumnId {
 struct UsingPair {
   ColumnId left, right;
   int condition = -1;
-  bool merged_is_left = true;         // the unqualified name means the left column
+  bool merged_is_left = true;  // the unqualified name means the left column
 };
 
 struct QueryLevel {
@@ -63,14 +64,16 @@ struct QueryLevel {
 
   // nullopt: not a column of a table here or further out, or it cannot be told which.
   std::optional<ColumnId> resolve(const sql::Expr& column) const;
-  const CatalogColumn& column(const ColumnId& id) const { return id.level->relations[id.relation].table->columns[id.column]; }
+  const CatalogColumn& column(const ColumnId& id) const {
+    return id.level->relations[id.relation].table->columns[id.column];
+  }
 };
 
 struct Bound {
   std::vector<std::unique_ptr<QueryLevel>> levels;  // outermost first
   std::unordered_map<const sql::Select*, QueryLevel*> by_select;
-  std::optional<SqlError> refusal;             // a name that cannot be used at all
-  std::vector<std::string> unqualified;        // table names that a temp table could hide
+  std::optional<SqlError> refusal;       // a name that cannot be used at all
+  std::vector<std::string> unqualified;  // table names that a temp table could hide
 };
 
 class Binder {
@@ -88,16 +91,19 @@ class Binder {
   using CommonNames = std::vector<std::string>;
   void statement(const sql::Statement& s, const QueryLevel* parent, QueryLevel::Place place, CommonNames names);
   void select(const sql::Select& s, const QueryLevel* parent, QueryLevel::Place place, CommonNames names);
-  void modify(const sql::Modify& m, sql::Command command, const QueryLevel* parent, QueryLevel::Place place, CommonNames names);
+  void modify(const sql::Modify& m, sql::Command command, const QueryLevel* parent, QueryLevel::Place place,
+              CommonNames names);
   void with(const sql::With* with, const QueryLevel* parent, CommonNames& names);
   void sublinks(const std::vector<const sql::Expr*>& exprs, QueryLevel& level, const CommonNames& names);
   void derived(const sql::FromItem& item, QueryLevel& level, const CommonNames& names);
   QueryLevel& add(const QueryLevel* parent, QueryLevel::Place place);
   std::vector<std::size_t> from(const sql::FromItem& item, bool nullable, QueryLevel& level, const CommonNames& names);
   std::vector<std::size_t> join(const sql::FromItem& item, bool nullable, QueryLevel& level, const CommonNames& names);
-  void using_pairs(const sql::FromItem& item, const std::vector<std::size_t>& left, const std::vector<std::size_t>& right, int condition, QueryLevel& level);
+  void using_pairs(const sql::FromItem& item, const std::vector<std::size_t>& left,
+                   const std::vector<std::size_t>& right, int condition, QueryLevel& level);
   std::size_t table(const sql::RelationName& name, QueryLevel& level, const CommonNames& names);
-  Result<BoundRelation> found(const sql::RelationName& name, const std::string& schema, const CatalogTable* table) const;
+  Result<BoundRelation> found(const sql::RelationName& name, const std::string& schema,
+                              const CatalogTable* table) const;
   void refuse_with(SqlError error) {
     if (!bound_.refusal) bound_.refusal = std::move(error);
   }

@@ -7,14 +7,13 @@
 namespace pgweir::routing {
 namespace {
 
-bool system_schema(std::string_view schema) {
-  return schema == "information_schema" || schema.substr(0, 3) == "pg_";
-}
+bool system_schema(std::string_view schema) { return schema == "information_schema" || schema.substr(0, 3) == "pg_"; }
 
 SqlError missing(const sql::RelationName& name) {
   const std::string full = name.schema.empty() ? name.name : name.schema + "." + name.name;
   return refuse(reason::kTableMissing, "relation \"" + full + "\" does not exist",
-                "The configuration names this table; it is not in the database of this cluster's catalog shard.", "42P01");
+                "The configuration names this table; it is not in the database of this cluster's catalog shard.",
+                "42P01");
 }
 
 // Tables whose rows or rules are not what their name says.
@@ -25,7 +24,8 @@ std::optional<SqlError> unusable(const CatalogTable& t, const config::Table* con
                   "Make its definition the same on every shard (pgweir check --live shows the difference).");
   }
   if (t.has_rules) {
-    return refuse(reason::kTableRules, "table " + full + " has rules, which may read rows of other shards", "Drop the rules.");
+    return refuse(reason::kTableRules, "table " + full + " has rules, which may read rows of other shards",
+                  "Drop the rules.");
   }
   if (t.has_row_security && !(configured != nullptr && configured->local_triggers)) {
     return refuse(reason::kTableRowSecurity, "table " + full + " has row policies, which may read rows of other shards",
@@ -46,7 +46,8 @@ std::optional<ShardId> Binder::shard_named(std::string_view name) const {
 
 ShardId Binder::home() const { return shard_named(cluster_.cluster->home).value_or(ShardId{0}); }
 
-Result<BoundRelation> Binder::found(const sql::RelationName& name, const std::string& schema, const CatalogTable* t) const {
+Result<BoundRelation> Binder::found(const sql::RelationName& name, const std::string& schema,
+                                    const CatalogTable* t) const {
   BoundRelation r;
   r.visible = name.visible_name();
   r.schema = schema;
@@ -58,7 +59,17 @@ Result<BoundRelation> Binder::found(const sql::RelationName& name, const std::st
   if (listed) r.entry = &entry->second;
   if (auto bad = unusable(*t, listed ? r.entry->table : nullptr)) return *bad;
   for (const auto& c : t->columns) r.columns.push_back(c.name);
-  for (std::size_t i = 0; i < name.column_aliases.size() && i < r.columns.size(); ++i) r.columns[i] = name.column_aliases[i];
+  for (const std::string& key : listed ? r.entry->table->key : std::vector<std::string>{}) {
+    const CatalogColumn* column = t->find_column(key);
+    const auto& known = cluster_.catalog->collation_deterministic;
+    const auto collation = column != nullptr ? known.find(column->collation) : known.end();
+    if (collation != known.end() && !collation->second) {
+      return refuse(reason::kCollation, "key column " + key + " has a collation under which different texts are equal",
+                    "Give the column a deterministic collation.");
+    }
+  }
+  for (std::size_t i = 0; i < name.column_aliases.size() && i < r.columns.size(); ++i)
+    r.columns[i] = name.column_aliases[i];
   if (listed) {
     r.kind = r.entry->table->kind == config::TableKind::Sharded     ? RelationKind::Sharded
              : r.entry->table->kind == config::TableKind::Reference ? RelationKind::Reference
@@ -68,7 +79,8 @@ Result<BoundRelation> Binder::found(const sql::RelationName& name, const std::st
   }
   if (t->kind == 'v' || t->kind == 'm') {
     return refuse(reason::kTableView, "view " + schema + "." + name.name + " may read tables of several shards",
-                  "Write the view's query in the statement, or list the view as a local table if it reads only tables of one shard.");
+                  "Write the view's query in the statement, or list the view as a local table if it reads only tables "
+                  "of one shard.");
   }
   if (t->kind == 'S') {
     r.kind = RelationKind::Home;
@@ -76,7 +88,8 @@ Result<BoundRelation> Binder::found(const sql::RelationName& name, const std::st
     return r;
   }
   if (t->has_inheritance) {
-    return refuse(reason::kTableInheritance, "table " + schema + "." + name.name + " is a parent or part of another table",
+    return refuse(reason::kTableInheritance,
+                  "table " + schema + "." + name.name + " is a parent or part of another table",
                   "Name the table in the configuration, or use the partitioned table itself.");
   }
   const auto unlisted = cluster_.cluster->unlisted ? shard_named(*cluster_.cluster->unlisted) : std::nullopt;

@@ -41,7 +41,8 @@ SearchPath SearchPath::resolve(std::string_view setting, std::string_view user, 
     first = false;
     const bool exists = catalog == nullptr || !catalog->loaded ||
                         std::find(catalog->schemas.begin(), catalog->schemas.end(), name) != catalog->schemas.end();
-    if (exists && std::find(path.schemas.begin(), path.schemas.end(), name) == path.schemas.end()) path.schemas.push_back(std::move(name));
+    if (exists && std::find(path.schemas.begin(), path.schemas.end(), name) == path.schemas.end())
+      path.schemas.push_back(std::move(name));
   }
   return path;
 }

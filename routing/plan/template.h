@@ -1,5 +1,5 @@
-// The cached part of a decision: a statement's facts, its tree, and on a sharded cluster everything that does not depend
-// on parameter values or the session. Immutable once analysed; private to plan/.
+// The cached part of a decision: a statement's facts, its tree, and on a sharded cluster everything that does not
+// depend on parameter values or the session. Immutable once analysed; private to plan/.
 #pragma once
 
 #include <memory>
@@ -22,8 +22,8 @@ class StatementTemplate {
   StatementTemplate(const StatementTemplate&) = delete;
   StatementTemplate& operator=(const StatementTemplate&) = delete;
 
-  std::unique_ptr<const sql::Statement> statement;  // null: unparsable
-  std::unique_ptr<const Plan> plan;                 // null on a plain cluster
+  std::unique_ptr<const sql::Statement> statement;                     // null: unparsable
+  std::unique_ptr<const Plan> plan;                                    // null on a plain cluster
   std::string hint_shard, hint_sharding_key, hint_role, hint_unknown;  // from comments
 };
 

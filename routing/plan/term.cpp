@@ -22,26 +22,42 @@ bool ascii(std::string_view text) {
 }
 
 SqlError unreadable(const KeyColumn& column, std::string_view text) {
-  const bool time = column.type == KeyType::Date || column.type == KeyType::Timestamp || column.type == KeyType::TimestampTz;
+  const bool time =
+      column.type == KeyType::Date || column.type == KeyType::Timestamp || column.type == KeyType::TimestampTz;
   return SqlError{time ? "22007" : "22P02",
-                  "invalid input syntax for type " + key_type_name(column.type) + ": \"" + std::string(text) + "\"", {}, {}, {}, {}};
+                  "invalid input syntax for type " + key_type_name(column.type) + ": \"" + std::string(text) + "\"",
+                  {},
+                  {},
+                  {},
+                  {}};
 }
 
 }  // namespace
 
 std::string key_type_name(KeyType type) {
   switch (type) {
-    case KeyType::SmallInt: return "smallint";
-    case KeyType::Int: return "integer";
-    case KeyType::BigInt: return "bigint";
-    case KeyType::Uuid: return "uuid";
-    case KeyType::Text: return "text";
-    case KeyType::Bytea: return "bytea";
-    case KeyType::Numeric: return "numeric";
-    case KeyType::Date: return "date";
-    case KeyType::Timestamp: return "timestamp";
-    case KeyType::TimestampTz: return "timestamp with time zone";
-    case KeyType::Bool: return "boolean";
+    case KeyType::SmallInt:
+      return "smallint";
+    case KeyType::Int:
+      return "integer";
+    case KeyType::BigInt:
+      return "bigint";
+    case KeyType::Uuid:
+      return "uuid";
+    case KeyType::Text:
+      return "text";
+    case KeyType::Bytea:
+      return "bytea";
+    case KeyType::Numeric:
+      return "numeric";
+    case KeyType::Date:
+      return "date";
+    case KeyType::Timestamp:
+      return "timestamp";
+    case KeyType::TimestampTz:
+      return "timestamp with time zone";
+    case KeyType::Bool:
+      return "boolean";
   }
   return "text";
 }
@@ -50,15 +66,24 @@ bool key_type_fits(KeyType type, Oid oid) {
   switch (type) {
     case KeyType::SmallInt:
     case KeyType::Int:
-    case KeyType::BigInt: return integer(oid);
-    case KeyType::Uuid: return oid == oid::kUuid;
-    case KeyType::Text: return character(oid) || oid == oid::kBpchar;
-    case KeyType::Bytea: return oid == oid::kBytea;
-    case KeyType::Numeric: return oid == oid::kNumeric;
-    case KeyType::Date: return oid == oid::kDate;
-    case KeyType::Timestamp: return oid == oid::kTimestamp;
-    case KeyType::TimestampTz: return oid == oid::kTimestampTz;
-    case KeyType::Bool: return oid == oid::kBool;
+    case KeyType::BigInt:
+      return integer(oid);
+    case KeyType::Uuid:
+      return oid == oid::kUuid;
+    case KeyType::Text:
+      return character(oid) || oid == oid::kBpchar;
+    case KeyType::Bytea:
+      return oid == oid::kBytea;
+    case KeyType::Numeric:
+      return oid == oid::kNumeric;
+    case KeyType::Date:
+      return oid == oid::kDate;
+    case KeyType::Timestamp:
+      return oid == oid::kTimestamp;
+    case KeyType::TimestampTz:
+      return oid == oid::kTimestampTz;
+    case KeyType::Bool:
+      return oid == oid::kBool;
   }
   return false;
 }
@@ -71,16 +96,26 @@ Oid key_cast_type(const Expr& cast) {
 
 bool Term::accept_constant(const Expr& e, Term& term) {
   switch (e.kind) {
-    case ExprKind::Null: term.source_ = Source::Null; return true;
-    case ExprKind::String: break;
-    case ExprKind::Integer: term.cast_ = oid::kInt8; break;
+    case ExprKind::Null:
+      term.source_ = Source::Null;
+      return true;
+    case ExprKind::String:
+      break;
+    case ExprKind::Integer:
+      term.cast_ = oid::kInt8;
+      break;
     case ExprKind::Float:
-      // Digits only: a bigint or numeric. With a point or exponent it is numeric, which other keys than numeric do not have.
-      if (e.text.find_first_not_of("-0123456789") != std::string::npos && term.column_.type != KeyType::Numeric) return false;
+      // Digits only: a bigint or numeric. With a point or exponent it is numeric, which other keys than numeric do not
+      // have.
+      if (e.text.find_first_not_of("-0123456789") != std::string::npos && term.column_.type != KeyType::Numeric)
+        return false;
       term.cast_ = oid::kNumeric;
       break;
-    case ExprKind::Boolean: term.cast_ = oid::kBool; break;
-    default: return false;
+    case ExprKind::Boolean:
+      term.cast_ = oid::kBool;
+      break;
+    default:
+      return false;
   }
   term.source_ = Source::Literal;
   term.text_ = e.text;
@@ -144,7 +179,8 @@ std::optional<Term> Term::compile_array(const Expr& e, const KeyColumn& column) 
 
 std::optional<Term> Term::compile_assigned(const Expr& e, const KeyColumn& column) {
   const bool timestamptz = column.type == KeyType::TimestampTz;
-  const bool now_call = e.kind == ExprKind::Call && e.args.empty() && e.names.size() == 1 && !e.call->over && e.name() == "now";
+  const bool now_call =
+      e.kind == ExprKind::Call && e.args.empty() && e.names.size() == 1 && !e.call->over && e.name() == "now";
   const bool current = e.kind == ExprKind::SqlValue && e.value == sql::SqlValueForm::Timestamp && e.number < 0;
   if (timestamptz && (now_call || current)) {
     Term term;
@@ -193,7 +229,9 @@ TermValue Term::read(const Parameter& value, const TermInput& input) const {
 TermValue Term::evaluate(const TermInput& input) const {
   TermValue result;
   switch (source_) {
-    case Source::Null: result.kind = TermValue::Kind::Null; return result;
+    case Source::Null:
+      result.kind = TermValue::Kind::Null;
+      return result;
     case Source::Literal: {
       Parameter literal;
       literal.type = cast_ != 0 ? cast_ : column_.oid;
@@ -209,7 +247,8 @@ TermValue Term::evaluate(const TermInput& input) const {
       result.value = std::move(key);
       return result;
     }
-    case Source::Parameter: break;
+    case Source::Parameter:
+      break;
   }
   const auto index = static_cast<std::size_t>(parameter_);
   if (!input.parameters_known || index == 0 || index > input.parameters.size()) return result;
@@ -239,7 +278,8 @@ TermValue Term::evaluate_stored(const TermInput& input) const {
   if (result.kind != TermValue::Kind::Value) return result;
   if (const auto error = store_in_column(*result.value, column_.oid, column_.typmod, input.server_encoding)) {
     result.kind = *error == KeyError::Invalid ? TermValue::Kind::Error : TermValue::Kind::Unknown;
-    if (*error == KeyError::Invalid) result.error = SqlError{"22001", "value too long for the key column's type", {}, {}, {}, {}};
+    if (*error == KeyError::Invalid)
+      result.error = SqlError{"22001", "value too long for the key column's type", {}, {}, {}, {}};
   }
   return result;
 }
@@ -264,7 +304,8 @@ std::optional<std::vector<TermValue>> Term::evaluate_array(const TermInput& inpu
   if (array.null) return std::vector<TermValue>{};
   std::vector<std::optional<std::string>> elements;
   Oid element_type = array.type;
-  if (!(array.binary ? read_array_binary(array.value, elements, element_type) : read_array_text(array.value, elements))) return std::nullopt;
+  if (!(array.binary ? read_array_binary(array.value, elements, element_type) : read_array_text(array.value, elements)))
+    return std::nullopt;
   std::vector<TermValue> values;
   values.reserve(elements.size());
   for (const auto& e : elements) {

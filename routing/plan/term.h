@@ -1,5 +1,5 @@
-// A key value as the statement writes it: a literal or a parameter, possibly under a cast that cannot lose. Compiled when
-// the statement is analysed, read when it is routed. Immutable; thread-safe to read.
+// A key value as the statement writes it: a literal or a parameter, possibly under a cast that cannot lose. Compiled
+// when the statement is analysed, read when it is routed. Immutable; thread-safe to read.
 #pragma once
 
 #include <optional>
@@ -29,7 +29,7 @@ struct TermInput {
   bool parameters_known = true;
   std::int64_t now_microseconds = 0;
   bool server_encoding = true;  // the client's texts are in the server's encoding
-  bool now_known = false;  // outside of a transaction block: now() is a constant of our choice
+  bool now_known = false;       // outside of a transaction block: now() is a constant of our choice
 };
 
 struct TermValue {
@@ -38,7 +38,7 @@ struct TermValue {
     Null,     // NULL: no comparison is true
     None,     // a valid value that no key equals
     Value,
-    Error     // PostgreSQL cannot read it: `error`
+    Error  // PostgreSQL cannot read it: `error`
   } kind = Kind::Unknown;
   std::optional<KeyValue> value;
   std::optional<SqlError> error;
@@ -46,7 +46,6 @@ struct TermValue {
 
 class Term {
  public:
-
   // For `column = expr` and the like. nullopt: the value cannot be known, or the comparison is not the key type's own.
   static std::optional<Term> compile(const sql::Expr& expr, const KeyColumn& column);
   // For `column = ANY (expr)`: an array literal or parameter, possibly under a cast to an array type.
@@ -80,8 +79,8 @@ class Term {
   KeyColumn column_;
   std::string text_;
   int parameter_ = 0, location_ = -1;
-  Oid cast_ = 0;                  // type of the cast around it; 0: none
-  bool shared_parameter_ = false; // used elsewhere in a way that could give an undeclared parameter another type
+  Oid cast_ = 0;                   // type of the cast around it; 0: none
+  bool shared_parameter_ = false;  // used elsewhere in a way that could give an undeclared parameter another type
 };
 
 // The type named by a cast, if it is one of the built-in types that keys can have; 0 otherwise.

@@ -37,27 +37,38 @@ bool clock_word(std::string_view text) {
   if (first == std::string_view::npos || text.size() > 40) return false;
   const std::string word = lower(text.substr(first));
   for (const std::string_view w : {"now", "today", "tomorrow", "yesterday"}) {
-    if (word.substr(0, w.size()) == w && (word.size() == w.size() || !std::isalnum(static_cast<unsigned char>(word[w.size()])))) return true;
+    if (word.substr(0, w.size()) == w &&
+        (word.size() == w.size() || !std::isalnum(static_cast<unsigned char>(word[w.size()]))))
+      return true;
   }
   return false;
 }
 
 class Walker : public sql::Visitor {
  public:
-  Walker(const ClusterRouting& cluster, const SearchPath& path, Uses& uses) : cluster_(cluster), path_(path), uses_(uses) {}
+  Walker(const ClusterRouting& cluster, const SearchPath& path, Uses& uses)
+      : cluster_(cluster), path_(path), uses_(uses) {}
 
   void on_expr(const Expr& e) override {
     switch (e.kind) {
-      case ExprKind::Call: call(e); break;
-      case ExprKind::Operator: operation(e.names); break;
+      case ExprKind::Call:
+        call(e);
+        break;
+      case ExprKind::Operator:
+        operation(e.names);
+        break;
       case ExprKind::SubLink:
         if (!e.names.empty()) operation(e.names);
         break;
       case ExprKind::SqlValue:
         if (e.value <= sql::SqlValueForm::LocalTimestamp) uses_.nows.push_back(&e);
         break;
-      case ExprKind::Column: column(e); break;
-      case ExprKind::Cast: cast(e); break;
+      case ExprKind::Column:
+        column(e);
+        break;
+      case ExprKind::Cast:
+        cast(e);
+        break;
       case ExprKind::String:
         if (clock_word(e.text)) depends("the literal '" + e.text + "' may be read by each node's clock");
         break;
@@ -67,7 +78,8 @@ class Walker : public sql::Visitor {
         if (n < uses_.parameter_uses.size()) ++uses_.parameter_uses[n];
         break;
       }
-      default: break;
+      default:
+        break;
     }
   }
 
@@ -76,7 +88,8 @@ class Walker : public sql::Visitor {
     if (!uses_.refusal) uses_.refusal = std::move(error);
   }
   void depends(std::string why, const char* code = reason::kNodeDependent) {
-    if (!uses_.node_dependent) uses_.node_dependent = refuse(code, why + ", and this statement runs on several shards", narrow_hint());
+    if (!uses_.node_dependent)
+      uses_.node_dependent = refuse(code, why + ", and this statement runs on several shards", narrow_hint());
   }
 
   void call(const Expr& e) {
@@ -87,9 +100,11 @@ class Walker : public sql::Visitor {
                          "No function of this name is in the catalog that pgweir has read.", "42883"));
     } else if (f.known == Known::Undeclared) {
       refuse_with(refuse(reason::kFunction, "function " + e.name() + " may read tables of other shards",
-                         "Declare it: [[cluster." + cluster_.cluster->name + ".function]] name = \"" + e.name() + "\", reads = \"none\" or \"shard\"."));
+                         "Declare it: [[cluster." + cluster_.cluster->name + ".function]] name = \"" + e.name() +
+                             "\", reads = \"none\" or \"shard\"."));
     } else if (f.reads_tables) {
-      refuse_with(refuse(reason::kFunctionReads, "function " + e.name() + " runs SQL given as text, which would see one shard's rows only",
+      refuse_with(refuse(reason::kFunctionReads,
+                         "function " + e.name() + " runs SQL given as text, which would see one shard's rows only",
                          "Send that SQL as a statement of its own."));
     }
     if (f.home && uses_.home_function.empty()) uses_.home_function = e.name();
@@ -113,7 +128,8 @@ class Walker : public sql::Visitor {
       for (const auto& op : cluster_.catalog->operators) user |= op.name == name;
     }
     if (user) {
-      refuse_with(refuse(reason::kOperator, "operator " + name + " may be a user-defined one, which may read tables of other shards",
+      refuse_with(refuse(reason::kOperator,
+                         "operator " + name + " may be a user-defined one, which may read tables of other shards",
                          "Write OPERATOR(pg_catalog." + name + ") if PostgreSQL's own is meant."));
     }
   }
@@ -126,7 +142,8 @@ class Walker : public sql::Visitor {
   }
 
   void cast(const Expr& e) {
-    if (e.name().substr(0, 3) == "reg" && e.names.size() <= 2) depends("type " + e.name() + " shows objects by OIDs that differ between the shards");
+    if (e.name().substr(0, 3) == "reg" && e.names.size() <= 2)
+      depends("type " + e.name() + " shows objects by OIDs that differ between the shards");
   }
 
   const ClusterRouting& cluster_;
@@ -154,7 +171,8 @@ std::optional<NowUse> now_use(std::string_view text, const Expr& e, std::size_t 
     return use;
   }
   std::size_t word_end = use.begin;
-  while (word_end < end && (std::isalnum(static_cast<unsigned char>(text[word_end])) || text[word_end] == '_')) ++word_end;
+  while (word_end < end && (std::isalnum(static_cast<unsigned char>(text[word_end])) || text[word_end] == '_'))
+    ++word_end;
   use.end = word_end;
   if (e.number >= 0) {
     const std::size_t close = text.find(')', word_end);
@@ -163,21 +181,35 @@ std::optional<NowUse> now_use(std::string_view text, const Expr& e, std::size_t 
   }
   use.precision = e.number;
   switch (e.value) {
-    case sql::SqlValueForm::Date: use.form = NowUse::Form::Date; break;
-    case sql::SqlValueForm::Time: use.form = NowUse::Form::Time; break;
-    case sql::SqlValueForm::Timestamp: use.form = NowUse::Form::TimestampTz; break;
-    case sql::SqlValueForm::LocalTime: use.form = NowUse::Form::LocalTime; break;
-    case sql::SqlValueForm::LocalTimestamp: use.form = NowUse::Form::Timestamp; break;
-    default: return std::nullopt;
+    case sql::SqlValueForm::Date:
+      use.form = NowUse::Form::Date;
+      break;
+    case sql::SqlValueForm::Time:
+      use.form = NowUse::Form::Time;
+      break;
+    case sql::SqlValueForm::Timestamp:
+      use.form = NowUse::Form::TimestampTz;
+      break;
+    case sql::SqlValueForm::LocalTime:
+      use.form = NowUse::Form::LocalTime;
+      break;
+    case sql::SqlValueForm::LocalTimestamp:
+      use.form = NowUse::Form::Timestamp;
+      break;
+    default:
+      return std::nullopt;
   }
   return use;
 }
 
 std::string column_label(const Expr& e) {
-  static constexpr std::array<std::string_view, 5> kTimes{"current_date", "current_time", "current_timestamp", "localtime", "localtimestamp"};
+  static constexpr std::array<std::string_view, 5> kTimes{"current_date", "current_time", "current_timestamp",
+                                                          "localtime", "localtimestamp"};
   switch (e.kind) {
-    case ExprKind::Column: return e.star ? "" : e.name();
-    case ExprKind::Call: return e.name();
+    case ExprKind::Column:
+      return e.star ? "" : e.name();
+    case ExprKind::Call:
+      return e.name();
     case ExprKind::Indirection:
       if (!e.names.empty()) return e.names.back();
       return column_label(*e.args.front());
@@ -186,12 +218,18 @@ std::string column_label(const Expr& e) {
       const ExprKind kind = e.args.front()->kind;
       return inner.empty() || inner == "?column?" || kind == ExprKind::Case ? e.name() : inner;
     }
-    case ExprKind::Collate: return column_label(*e.args.front());
-    case ExprKind::Coalesce: return "coalesce";
-    case ExprKind::Extreme: return e.number == 1 ? "greatest" : "least";
-    case ExprKind::Array: return "array";
-    case ExprKind::Row: return "row";
-    case ExprKind::Grouping: return "grouping";
+    case ExprKind::Collate:
+      return column_label(*e.args.front());
+    case ExprKind::Coalesce:
+      return "coalesce";
+    case ExprKind::Extreme:
+      return e.number == 1 ? "greatest" : "least";
+    case ExprKind::Array:
+      return "array";
+    case ExprKind::Row:
+      return "row";
+    case ExprKind::Grouping:
+      return "grouping";
     case ExprKind::Case: {
       if (e.args.back()) {
         const std::string inner = column_label(*e.args.back());
@@ -209,7 +247,8 @@ std::string column_label(const Expr& e) {
       if (e.sublink == sql::SubLinkForm::Exists) return "exists";
       if (e.sublink == sql::SubLinkForm::Array) return "array";
       return "?column?";
-    default: return "?column?";
+    default:
+      return "?column?";
   }
 }
 
@@ -255,17 +294,28 @@ Splice now_splice(const NowUse& use, std::int64_t microseconds) {
   const auto m = duration_cast<minutes>(rest - h);
   const auto us = (rest - h - m).count();
   char value[96];
-  std::snprintf(value, sizeof value, "'%04d-%02u-%02u %02d:%02d:%02d.%06d+00'::pg_catalog.timestamptz", static_cast<int>(date.year()),
-                static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()), static_cast<int>(h.count()),
-                static_cast<int>(m.count()), static_cast<int>(us / 1'000'000), static_cast<int>(us % 1'000'000));
+  std::snprintf(value, sizeof value, "'%04d-%02u-%02u %02d:%02d:%02d.%06d+00'::pg_catalog.timestamptz",
+                static_cast<int>(date.year()), static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+                static_cast<int>(h.count()), static_cast<int>(m.count()), static_cast<int>(us / 1'000'000),
+                static_cast<int>(us % 1'000'000));
   std::string sql = "(" + std::string(value) + ")";
   const std::string precision = use.precision >= 0 ? "(" + std::to_string(use.precision) + ")" : "";
   switch (use.form) {
-    case NowUse::Form::TimestampTz: if (!precision.empty()) sql = "(" + sql + "::pg_catalog.timestamptz" + precision + ")"; break;
-    case NowUse::Form::Timestamp: sql = "(" + sql + "::timestamp" + precision + " without time zone)"; break;
-    case NowUse::Form::Date: sql = "(" + sql + "::pg_catalog.date)"; break;
-    case NowUse::Form::Time: sql = "(" + sql + "::time" + precision + " with time zone)"; break;
-    case NowUse::Form::LocalTime: sql = "(" + sql + "::time" + precision + " without time zone)"; break;
+    case NowUse::Form::TimestampTz:
+      if (!precision.empty()) sql = "(" + sql + "::pg_catalog.timestamptz" + precision + ")";
+      break;
+    case NowUse::Form::Timestamp:
+      sql = "(" + sql + "::timestamp" + precision + " without time zone)";
+      break;
+    case NowUse::Form::Date:
+      sql = "(" + sql + "::pg_catalog.date)";
+      break;
+    case NowUse::Form::Time:
+      sql = "(" + sql + "::time" + precision + " with time zone)";
+      break;
+    case NowUse::Form::LocalTime:
+      sql = "(" + sql + "::time" + precision + " without time zone)";
+      break;
   }
   return {use.begin, use.end, sql + use.label};
 }

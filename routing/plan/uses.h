@@ -14,13 +14,13 @@
 namespace pgweir::routing {
 
 struct Uses {
-  std::optional<SqlError> refusal;        // wherever it runs: functions and operators that nothing is known of
-  std::string home_function;              // a function that belongs to the home shard; empty: none
-  bool reads_shard = false;               // a declared function that reads the tables of its shard
-  std::optional<SqlError> node_dependent; // refused on several shards
-  std::vector<const sql::Expr*> nows;     // now() and relatives
-  std::vector<const sql::Expr*> per_row;  // random(), gen_random_uuid()
-  std::vector<int> parameter_uses;        // [n]: how often $n stands in the statement
+  std::optional<SqlError> refusal;         // wherever it runs: functions and operators that nothing is known of
+  std::string home_function;               // a function that belongs to the home shard; empty: none
+  bool reads_shard = false;                // a declared function that reads the tables of its shard
+  std::optional<SqlError> node_dependent;  // refused on several shards
+  std::vector<const sql::Expr*> nows;      // now() and relatives
+  std::vector<const sql::Expr*> per_row;   // random(), gen_random_uuid()
+  std::vector<int> parameter_uses;         // [n]: how often $n stands in the statement
   bool aggregates = false;
 };
 

@@ -1,6 +1,6 @@
-// The analysed statement in our own form: what routing needs of PostgreSQL's parse tree, nothing of the parser's memory.
-// Whatever the converter does not understand becomes an Opaque node; nothing is silently left out. Immutable after
-// parse(); thread-safe to read. Locations are byte offsets into the text, -1 where unknown.
+// The analysed statement in our own form: what routing needs of PostgreSQL's parse tree, nothing of the parser's
+// memory. Whatever the converter does not understand becomes an Opaque node; nothing is silently left out. Immutable
+// after parse(); thread-safe to read. Locations are byte offsets into the text, -1 where unknown.
 #pragma once
 
 #include <cstdint>
@@ -21,18 +21,68 @@ using SelectPtr = std::unique_ptr<Select>;
 using FromPtr = std::unique_ptr<FromItem>;
 
 enum class ExprKind : std::uint8_t {
-  Null, Integer, Float, String, Boolean, BitString, Parameter, Column, Call, Operator, And, Or, Not, NullTest, BooleanTest,
-  Cast, Case, Coalesce, Extreme /* GREATEST, LEAST */, SqlValue, SubLink, Array, Row, Collate, Default, Indirection,
-  Grouping /* GROUPING() and grouping sets */, List, Opaque
+  Null,
+  Integer,
+  Float,
+  String,
+  Boolean,
+  BitString,
+  Parameter,
+  Column,
+  Call,
+  Operator,
+  And,
+  Or,
+  Not,
+  NullTest,
+  BooleanTest,
+  Cast,
+  Case,
+  Coalesce,
+  Extreme /* GREATEST, LEAST */,
+  SqlValue,
+  SubLink,
+  Array,
+  Row,
+  Collate,
+  Default,
+  Indirection,
+  Grouping /* GROUPING() and grouping sets */,
+  List,
+  Opaque
 };
 
 enum class OperatorForm : std::uint8_t {
-  Plain, Any, All, Distinct, NotDistinct, NullIf, In, Like, ILike, Similar, Between, NotBetween, BetweenSymmetric, NotBetweenSymmetric
+  Plain,
+  Any,
+  All,
+  Distinct,
+  NotDistinct,
+  NullIf,
+  In,
+  Like,
+  ILike,
+  Similar,
+  Between,
+  NotBetween,
+  BetweenSymmetric,
+  NotBetweenSymmetric
 };
 
 enum class SubLinkForm : std::uint8_t { Exists, All, Any, RowCompare, Scalar, MultiScalar, Array };
 
-enum class SqlValueForm : std::uint8_t { Date, Time, Timestamp, LocalTime, LocalTimestamp, Role, User, SessionUser, Catalog, Schema };
+enum class SqlValueForm : std::uint8_t {
+  Date,
+  Time,
+  Timestamp,
+  LocalTime,
+  LocalTimestamp,
+  Role,
+  User,
+  SessionUser,
+  Catalog,
+  Schema
+};
 
 struct SortItem {
   ExprPtr expr;
@@ -72,7 +122,7 @@ struct Expr {
   std::vector<std::string> names;
   std::vector<ExprPtr> args;
   std::unique_ptr<CallParts> call;
-  SelectPtr select;         // SubLink
+  SelectPtr select;  // SubLink
 
   const std::string& name() const { return names.back(); }  // Precondition: names not empty.
   bool constant() const { return kind <= ExprKind::BitString; }
@@ -91,21 +141,21 @@ enum class JoinForm : std::uint8_t { Inner, Left, Right, Full };
 
 struct FromItem {
   enum class Kind : std::uint8_t { Table, Select, Function, Join, Opaque } kind = Kind::Opaque;
-  RelationName relation;              // Table; for others only alias and column_aliases
+  RelationName relation;  // Table; for others only alias and column_aliases
   bool lateral = false;
-  SelectPtr select;                   // Select
-  std::vector<ExprPtr> functions;     // Function
-  JoinForm join = JoinForm::Inner;    // Join
+  SelectPtr select;                       // Select
+  std::vector<ExprPtr> functions;         // Function
+  JoinForm join = JoinForm::Inner;        // Join
   bool natural = false, aliased = false;  // aliased: (a JOIN b) AS x or USING (...) AS x
   std::vector<std::string> using_columns;
   FromPtr left, right;
   ExprPtr on;
 };
 
-struct Target {                       // select list, RETURNING, SET, INSERT column list
-  std::string name;                   // AS name; SET and INSERT: the column. Empty: none given
-  bool indirection = false;           // SET a[1] = ..., a.b = ...
-  ExprPtr expr;                       // null in an INSERT column list
+struct Target {              // select list, RETURNING, SET, INSERT column list
+  std::string name;          // AS name; SET and INSERT: the column. Empty: none given
+  bool indirection = false;  // SET a[1] = ..., a.b = ...
+  ExprPtr expr;              // null in an INSERT column list
   std::int32_t location = -1;
 };
 
@@ -143,9 +193,9 @@ struct Select {
 
 struct OnConflict {
   bool update = false;
-  bool has_target = false;                 // columns or a constraint name
+  bool has_target = false;  // columns or a constraint name
   std::string constraint;
-  std::vector<std::string> columns;        // empty string: an expression
+  std::vector<std::string> columns;  // empty string: an expression
   std::vector<Target> set;
   ExprPtr index_where, where;
 };
@@ -154,20 +204,20 @@ struct OnConflict {
 struct Modify {
   std::unique_ptr<With> with;
   RelationName target;
-  std::vector<Target> columns;             // INSERT: column list
-  SelectPtr source;                        // INSERT: null for DEFAULT VALUES
+  std::vector<Target> columns;  // INSERT: column list
+  SelectPtr source;             // INSERT: null for DEFAULT VALUES
   bool overriding = false;
   std::unique_ptr<OnConflict> conflict;
-  std::vector<Target> set;                 // UPDATE
-  std::vector<FromPtr> from;               // UPDATE FROM, DELETE USING, MERGE source
-  ExprPtr where;                           // UPDATE, DELETE; MERGE: the ON condition
+  std::vector<Target> set;    // UPDATE
+  std::vector<FromPtr> from;  // UPDATE FROM, DELETE USING, MERGE source
+  ExprPtr where;              // UPDATE, DELETE; MERGE: the ON condition
   bool current_of = false;
   std::vector<Target> returning;
 };
 
 struct Option {
-  std::string name, text;                  // text: constants and names; empty without argument
-  std::vector<std::string> list;           // a list of names
+  std::string name, text;         // text: constants and names; empty without argument
+  std::vector<std::string> list;  // a list of names
   bool has_argument = false, star = false, opaque = false;
 };
 

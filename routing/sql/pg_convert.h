@@ -74,6 +74,8 @@ class PgConverter {
   void convert(const Node* node, Statement& statement);
   bool utility(const Node* node, Statement& statement);
   bool session_utility(const Node* node, Statement& statement);
+  bool cursor_utility(const Node* node, Statement& statement);
+  bool table_utility(const Node* node, Statement& statement);
   void transaction(const TransactionStmt& node, Statement& statement);
   void set(const VariableSetStmt& node, Statement& statement);
   void copy(const CopyStmt& node, Statement& statement);
@@ -116,9 +118,13 @@ class PgConverter::Level {
 // Small helpers over PostgreSQL's lists.
 inline std::string text_of(const char* s) { return s == nullptr ? std::string() : std::string(s); }
 template <class T>
-const T* nth(const List* list, int i) { return static_cast<const T*>(list_nth(list, i)); }
+const T* nth(const List* list, int i) {
+  return static_cast<const T*>(list_nth(list, i));
+}
 template <class T>
-const T& as(const Node* node) { return *reinterpret_cast<const T*>(node); }
+const T& as(const Node* node) {
+  return *reinterpret_cast<const T*>(node);
+}
 std::vector<std::string> name_parts(const List* list);
 
 }  // namespace pgweir::routing::sql

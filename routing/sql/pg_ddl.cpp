@@ -42,7 +42,8 @@ void PgConverter::table_element(const Node* node, Statement& s) {
     const auto& column = as<ColumnDef>(node);
     if (column.typeName != nullptr) {
       const auto type = name_parts(column.typeName->names);
-      if (!type.empty() && type.back().find("serial") != std::string::npos) s.options.push_back(Option{"identity", {}, {}, false, false, false});
+      if (!type.empty() && type.back().find("serial") != std::string::npos)
+        s.options.push_back(Option{"identity", {}, {}, false, false, false});
     }
     if (column.raw_default != nullptr) s.expressions.push_back(expr(column.raw_default));
     for (int i = 0; i < list_length(column.constraints); ++i) constraint(*nth<Constraint>(column.constraints, i), s);
@@ -67,13 +68,25 @@ void PgConverter::create_table(const CreateStmt& node, Statement& s) {
 void PgConverter::alter_table(const AlterTableStmt& node, Statement& s) {
   switch (node.objtype) {
     case OBJECT_TABLE:
-    case OBJECT_FOREIGN_TABLE: s.object = DdlObject::Relation; break;
-    case OBJECT_INDEX: s.object = DdlObject::DropIndex; break;
-    case OBJECT_SEQUENCE: s.object = DdlObject::Sequence; break;
+    case OBJECT_FOREIGN_TABLE:
+      s.object = DdlObject::Relation;
+      break;
+    case OBJECT_INDEX:
+      s.object = DdlObject::DropIndex;
+      break;
+    case OBJECT_SEQUENCE:
+      s.object = DdlObject::Sequence;
+      break;
     case OBJECT_VIEW:
-    case OBJECT_MATVIEW: s.object = DdlObject::View; break;
-    case OBJECT_TYPE: s.object = DdlObject::Everywhere; return;
-    default: s.object = DdlObject::Unknown; return;
+    case OBJECT_MATVIEW:
+      s.object = DdlObject::View;
+      break;
+    case OBJECT_TYPE:
+      s.object = DdlObject::Everywhere;
+      return;
+    default:
+      s.object = DdlObject::Unknown;
+      return;
   }
   add_relation(node.relation, s);
   for (int i = 0; i < list_length(node.cmds); ++i) {
@@ -97,7 +110,9 @@ void PgConverter::object_statement(ObjectType type, const RangeVar* range, const
   const List* names = object != nullptr && IsA(object, List) ? reinterpret_cast<const List*>(object) : nullptr;
   switch (type) {
     case OBJECT_TABLE:
-    case OBJECT_FOREIGN_TABLE: s.object = DdlObject::Relation; break;
+    case OBJECT_FOREIGN_TABLE:
+      s.object = DdlObject::Relation;
+      break;
     case OBJECT_COLUMN:
     case OBJECT_TABCONSTRAINT:
     case OBJECT_TRIGGER:
@@ -108,17 +123,29 @@ void PgConverter::object_statement(ObjectType type, const RangeVar* range, const
       return names != nullptr ? add_relation(names, 1, s) : static_cast<void>(opaque_ = true);
     }
     case OBJECT_VIEW:
-    case OBJECT_MATVIEW: s.object = DdlObject::View; break;
-    case OBJECT_INDEX: s.object = DdlObject::DropIndex; break;
-    case OBJECT_SEQUENCE: s.object = DdlObject::Sequence; break;
+    case OBJECT_MATVIEW:
+      s.object = DdlObject::View;
+      break;
+    case OBJECT_INDEX:
+      s.object = DdlObject::DropIndex;
+      break;
+    case OBJECT_SEQUENCE:
+      s.object = DdlObject::Sequence;
+      break;
     case OBJECT_DATABASE:
-    case OBJECT_TABLESPACE: s.object = DdlObject::Database; return;
+    case OBJECT_TABLESPACE:
+      s.object = DdlObject::Database;
+      return;
     case OBJECT_EVENT_TRIGGER:
     case OBJECT_PUBLICATION:
     case OBJECT_SUBSCRIPTION:
     case OBJECT_LARGEOBJECT:
-    case OBJECT_STATISTIC_EXT: s.object = DdlObject::Unknown; return;
-    default: s.object = DdlObject::Everywhere; return;
+    case OBJECT_STATISTIC_EXT:
+      s.object = DdlObject::Unknown;
+      return;
+    default:
+      s.object = DdlObject::Everywhere;
+      return;
   }
   if (range != nullptr) {
     add_relation(range, s);
@@ -133,7 +160,8 @@ void PgConverter::drop(const DropStmt& node, Statement& s) {
   s.cascade = node.behavior == DROP_CASCADE;
   s.concurrently = node.concurrent;
   s.if_exists = node.missing_ok;
-  for (int i = 0; i < list_length(node.objects); ++i) object_statement(node.removeType, nullptr, nth<Node>(node.objects, i), s);
+  for (int i = 0; i < list_length(node.objects); ++i)
+    object_statement(node.removeType, nullptr, nth<Node>(node.objects, i), s);
   if (node.removeType == OBJECT_TABLE || node.removeType == OBJECT_FOREIGN_TABLE || node.removeType == OBJECT_VIEW ||
       node.removeType == OBJECT_MATVIEW) {
     s.object = DdlObject::DropRelations;
@@ -147,7 +175,8 @@ void PgConverter::grant(const GrantStmt& node, Statement& s) {
   } else if (node.objtype == OBJECT_SEQUENCE && node.targtype == ACL_TARGET_OBJECT) {
     s.object = DdlObject::Sequence;
     add_relations(node.objects, s);
-  } else if (node.objtype == OBJECT_DATABASE || node.objtype == OBJECT_TABLESPACE || node.objtype == OBJECT_LARGEOBJECT) {
+  } else if (node.objtype == OBJECT_DATABASE || node.objtype == OBJECT_TABLESPACE ||
+             node.objtype == OBJECT_LARGEOBJECT) {
     s.object = DdlObject::Unknown;
   } else {
     s.object = DdlObject::Everywhere;
@@ -157,8 +186,12 @@ void PgConverter::grant(const GrantStmt& node, Statement& s) {
 bool PgConverter::table_ddl(const Node* node, Statement& s) {
   s.object = DdlObject::Relation;
   switch (nodeTag(node)) {
-    case T_CreateStmt: create_table(as<CreateStmt>(node), s); return true;
-    case T_AlterTableStmt: alter_table(as<AlterTableStmt>(node), s); return true;
+    case T_CreateStmt:
+      create_table(as<CreateStmt>(node), s);
+      return true;
+    case T_AlterTableStmt:
+      alter_table(as<AlterTableStmt>(node), s);
+      return true;
     case T_IndexStmt:
       add_relation(as<IndexStmt>(node).relation, s);
       s.concurrently = as<IndexStmt>(node).concurrent;
@@ -168,50 +201,77 @@ bool PgConverter::table_ddl(const Node* node, Statement& s) {
       add_relation(as<CreateTrigStmt>(node).relation, s);
       if (as<CreateTrigStmt>(node).constrrel != nullptr) add_relation(as<CreateTrigStmt>(node).constrrel, s);
       return true;
-    case T_RuleStmt: add_relation(as<RuleStmt>(node).relation, s); return true;
-    case T_CreatePolicyStmt: add_relation(as<CreatePolicyStmt>(node).table, s); return true;
-    case T_AlterPolicyStmt: add_relation(as<AlterPolicyStmt>(node).table, s); return true;
-    case T_CreateStatsStmt: add_relations(as<CreateStatsStmt>(node).relations, s); return true;
+    case T_RuleStmt:
+      add_relation(as<RuleStmt>(node).relation, s);
+      return true;
+    case T_CreatePolicyStmt:
+      add_relation(as<CreatePolicyStmt>(node).table, s);
+      return true;
+    case T_AlterPolicyStmt:
+      add_relation(as<AlterPolicyStmt>(node).table, s);
+      return true;
+    case T_CreateStatsStmt:
+      add_relations(as<CreateStatsStmt>(node).relations, s);
+      return true;
     case T_ViewStmt:
       s.object = DdlObject::View;
       add_relation(as<ViewStmt>(node).view, s);
       s.inner = inner(as<ViewStmt>(node).query);
       return true;
-    case T_CreateSeqStmt: s.object = DdlObject::Sequence; add_relation(as<CreateSeqStmt>(node).sequence, s); return true;
-    case T_AlterSeqStmt: s.object = DdlObject::Sequence; add_relation(as<AlterSeqStmt>(node).sequence, s); return true;
-    case T_DropStmt: drop(as<DropStmt>(node), s); return true;
-    case T_GrantStmt: grant(as<GrantStmt>(node), s); return true;
-    default: return false;
+    case T_CreateSeqStmt:
+      s.object = DdlObject::Sequence;
+      add_relation(as<CreateSeqStmt>(node).sequence, s);
+      return true;
+    case T_AlterSeqStmt:
+      s.object = DdlObject::Sequence;
+      add_relation(as<AlterSeqStmt>(node).sequence, s);
+      return true;
+    case T_DropStmt:
+      drop(as<DropStmt>(node), s);
+      return true;
+    case T_GrantStmt:
+      grant(as<GrantStmt>(node), s);
+      return true;
+    default:
+      return false;
   }
 }
 
 bool PgConverter::object_ddl(const Node* node, Statement& s) {
   switch (nodeTag(node)) {
-    case T_CommentStmt: object_statement(as<CommentStmt>(node).objtype, nullptr, as<CommentStmt>(node).object, s); return true;
+    case T_CommentStmt:
+      object_statement(as<CommentStmt>(node).objtype, nullptr, as<CommentStmt>(node).object, s);
+      return true;
     case T_RenameStmt: {
       const auto& rename = as<RenameStmt>(node);
       // RENAME COLUMN and ATTRIBUTE carry the relation's kind beside.
       const bool part = rename.renameType == OBJECT_COLUMN || rename.renameType == OBJECT_ATTRIBUTE;
       object_statement(part ? rename.relationType : rename.renameType, rename.relation, rename.object, s);
       s.options.push_back(Option{part ? "rename_part" : "rename", text_of(rename.newname), {}, true, false, false});
-      if (part && rename.subname != nullptr) s.options.push_back(Option{"renamed_column", text_of(rename.subname), {}, true, false, false});
+      if (part && rename.subname != nullptr)
+        s.options.push_back(Option{"renamed_column", text_of(rename.subname), {}, true, false, false});
       return true;
     }
     case T_AlterObjectSchemaStmt:
-      object_statement(as<AlterObjectSchemaStmt>(node).objectType, as<AlterObjectSchemaStmt>(node).relation, as<AlterObjectSchemaStmt>(node).object, s);
+      object_statement(as<AlterObjectSchemaStmt>(node).objectType, as<AlterObjectSchemaStmt>(node).relation,
+                       as<AlterObjectSchemaStmt>(node).object, s);
       s.options.push_back(Option{"rename", text_of(as<AlterObjectSchemaStmt>(node).newschema), {}, true, false, false});
       return true;
     case T_AlterOwnerStmt:
-      object_statement(as<AlterOwnerStmt>(node).objectType, as<AlterOwnerStmt>(node).relation, as<AlterOwnerStmt>(node).object, s);
+      object_statement(as<AlterOwnerStmt>(node).objectType, as<AlterOwnerStmt>(node).relation,
+                       as<AlterOwnerStmt>(node).object, s);
       return true;
-    default: return false;
+    default:
+      return false;
   }
 }
 
 bool PgConverter::everywhere_ddl(const Node* node, Statement& s) {
   s.object = DdlObject::Everywhere;
   switch (nodeTag(node)) {
-    case T_CreateSchemaStmt: opaque_ |= as<CreateSchemaStmt>(node).schemaElts != nullptr; return true;
+    case T_CreateSchemaStmt:
+      opaque_ |= as<CreateSchemaStmt>(node).schemaElts != nullptr;
+      return true;
     case T_CreateEnumStmt:
     case T_CompositeTypeStmt:
     case T_CreateDomainStmt:
@@ -240,7 +300,8 @@ bool PgConverter::everywhere_ddl(const Node* node, Statement& s) {
     case T_AlterCollationStmt:
     case T_AlterTSDictionaryStmt:
     case T_AlterTSConfigurationStmt:
-    case T_CreateTransformStmt: return true;
+    case T_CreateTransformStmt:
+      return true;
     case T_CreatedbStmt:
     case T_DropdbStmt:
     case T_AlterDatabaseStmt:
@@ -248,8 +309,11 @@ bool PgConverter::everywhere_ddl(const Node* node, Statement& s) {
     case T_AlterDatabaseRefreshCollStmt:
     case T_CreateTableSpaceStmt:
     case T_DropTableSpaceStmt:
-    case T_AlterSystemStmt: s.object = DdlObject::Database; return true;
-    default: return false;
+    case T_AlterSystemStmt:
+      s.object = DdlObject::Database;
+      return true;
+    default:
+      return false;
   }
 }
 

@@ -24,20 +24,34 @@ ExprPtr make(ExprKind kind, int location) {
 
 OperatorForm form_of(A_Expr_Kind kind) {
   switch (kind) {
-    case AEXPR_OP: return OperatorForm::Plain;
-    case AEXPR_OP_ANY: return OperatorForm::Any;
-    case AEXPR_OP_ALL: return OperatorForm::All;
-    case AEXPR_DISTINCT: return OperatorForm::Distinct;
-    case AEXPR_NOT_DISTINCT: return OperatorForm::NotDistinct;
-    case AEXPR_NULLIF: return OperatorForm::NullIf;
-    case AEXPR_IN: return OperatorForm::In;
-    case AEXPR_LIKE: return OperatorForm::Like;
-    case AEXPR_ILIKE: return OperatorForm::ILike;
-    case AEXPR_SIMILAR: return OperatorForm::Similar;
-    case AEXPR_BETWEEN: return OperatorForm::Between;
-    case AEXPR_NOT_BETWEEN: return OperatorForm::NotBetween;
-    case AEXPR_BETWEEN_SYM: return OperatorForm::BetweenSymmetric;
-    case AEXPR_NOT_BETWEEN_SYM: return OperatorForm::NotBetweenSymmetric;
+    case AEXPR_OP:
+      return OperatorForm::Plain;
+    case AEXPR_OP_ANY:
+      return OperatorForm::Any;
+    case AEXPR_OP_ALL:
+      return OperatorForm::All;
+    case AEXPR_DISTINCT:
+      return OperatorForm::Distinct;
+    case AEXPR_NOT_DISTINCT:
+      return OperatorForm::NotDistinct;
+    case AEXPR_NULLIF:
+      return OperatorForm::NullIf;
+    case AEXPR_IN:
+      return OperatorForm::In;
+    case AEXPR_LIKE:
+      return OperatorForm::Like;
+    case AEXPR_ILIKE:
+      return OperatorForm::ILike;
+    case AEXPR_SIMILAR:
+      return OperatorForm::Similar;
+    case AEXPR_BETWEEN:
+      return OperatorForm::Between;
+    case AEXPR_NOT_BETWEEN:
+      return OperatorForm::NotBetween;
+    case AEXPR_BETWEEN_SYM:
+      return OperatorForm::BetweenSymmetric;
+    case AEXPR_NOT_BETWEEN_SYM:
+      return OperatorForm::NotBetweenSymmetric;
   }
   return OperatorForm::Plain;
 }
@@ -73,7 +87,8 @@ ExprPtr PgConverter::constant(const A_Const& node) {
       e->kind = ExprKind::BitString;
       e->text = text_of(node.val.bsval.bsval);
       break;
-    default: return opaque_expr();
+    default:
+      return opaque_expr();
   }
   return e;
 }
@@ -93,36 +108,6 @@ std::vector<ExprPtr> PgConverter::exprs(const List* list) {
   result.reserve(static_cast<std::size_t>(count));
   for (int i = 0; i < count && !too_deep_; ++i) result.push_back(expr(nth<Node>(list, i)));
   return result;
-}
-
-std::vector<SortItem> PgConverter::sort_items(const List* list) {
-  std::vector<SortItem> items;
-  for (int i = 0; i < list_length(list); ++i) {
-    const Node* node = nth<Node>(list, i);
-    if (!IsA(node, SortBy)) {
-      opaque_ = true;
-      continue;
-    }
-    const auto& sort = as<SortBy>(node);
-    SortItem item;
-    item.expr = expr(sort.node);
-    item.descending = sort.sortby_dir == SORTBY_DESC;
-    item.with_operator = sort.sortby_dir == SORTBY_USING;
-    item.nulls_first = sort.sortby_nulls == SORTBY_NULLS_FIRST || (sort.sortby_nulls == SORTBY_NULLS_DEFAULT && item.descending);
-    items.push_back(std::move(item));
-  }
-  return items;
-}
-
-Window PgConverter::window(const WindowDef& node) {
-  Window w;
-  w.name = text_of(node.name);
-  w.base = text_of(node.refname);
-  w.partition = exprs(node.partitionClause);
-  w.order = sort_items(node.orderClause);
-  if (node.startOffset != nullptr) w.frame.push_back(expr(node.startOffset));
-  if (node.endOffset != nullptr) w.frame.push_back(expr(node.endOffset));
-  return w;
 }
 
 ExprPtr PgConverter::call(const FuncCall& node) {
@@ -171,14 +156,29 @@ ExprPtr PgConverter::boolean(const BoolExpr& node) {
 ExprPtr PgConverter::sublink(const SubLink& node) {
   auto e = make(ExprKind::SubLink, node.location);
   switch (node.subLinkType) {
-    case EXISTS_SUBLINK: e->sublink = SubLinkForm::Exists; break;
-    case ALL_SUBLINK: e->sublink = SubLinkForm::All; break;
-    case ANY_SUBLINK: e->sublink = SubLinkForm::Any; break;
-    case ROWCOMPARE_SUBLINK: e->sublink = SubLinkForm::RowCompare; break;
-    case EXPR_SUBLINK: e->sublink = SubLinkForm::Scalar; break;
-    case MULTIEXPR_SUBLINK: e->sublink = SubLinkForm::MultiScalar; break;
-    case ARRAY_SUBLINK: e->sublink = SubLinkForm::Array; break;
-    default: return opaque_expr();
+    case EXISTS_SUBLINK:
+      e->sublink = SubLinkForm::Exists;
+      break;
+    case ALL_SUBLINK:
+      e->sublink = SubLinkForm::All;
+      break;
+    case ANY_SUBLINK:
+      e->sublink = SubLinkForm::Any;
+      break;
+    case ROWCOMPARE_SUBLINK:
+      e->sublink = SubLinkForm::RowCompare;
+      break;
+    case EXPR_SUBLINK:
+      e->sublink = SubLinkForm::Scalar;
+      break;
+    case MULTIEXPR_SUBLINK:
+      e->sublink = SubLinkForm::MultiScalar;
+      break;
+    case ARRAY_SUBLINK:
+      e->sublink = SubLinkForm::Array;
+      break;
+    default:
+      return opaque_expr();
   }
   e->names = name_parts(node.operName);
   if (node.testexpr != nullptr) e->args.push_back(expr(node.testexpr));
@@ -190,21 +190,49 @@ ExprPtr PgConverter::sql_value(const SQLValueFunction& node) {
   auto e = make(ExprKind::SqlValue, node.location);
   e->number = -1;
   switch (node.op) {
-    case SVFOP_CURRENT_DATE: e->value = SqlValueForm::Date; break;
-    case SVFOP_CURRENT_TIME_N: e->number = node.typmod; [[fallthrough]];
-    case SVFOP_CURRENT_TIME: e->value = SqlValueForm::Time; break;
-    case SVFOP_CURRENT_TIMESTAMP_N: e->number = node.typmod; [[fallthrough]];
-    case SVFOP_CURRENT_TIMESTAMP: e->value = SqlValueForm::Timestamp; break;
-    case SVFOP_LOCALTIME_N: e->number = node.typmod; [[fallthrough]];
-    case SVFOP_LOCALTIME: e->value = SqlValueForm::LocalTime; break;
-    case SVFOP_LOCALTIMESTAMP_N: e->number = node.typmod; [[fallthrough]];
-    case SVFOP_LOCALTIMESTAMP: e->value = SqlValueForm::LocalTimestamp; break;
-    case SVFOP_CURRENT_ROLE: e->value = SqlValueForm::Role; break;
+    case SVFOP_CURRENT_DATE:
+      e->value = SqlValueForm::Date;
+      break;
+    case SVFOP_CURRENT_TIME_N:
+      e->number = node.typmod;
+      [[fallthrough]];
+    case SVFOP_CURRENT_TIME:
+      e->value = SqlValueForm::Time;
+      break;
+    case SVFOP_CURRENT_TIMESTAMP_N:
+      e->number = node.typmod;
+      [[fallthrough]];
+    case SVFOP_CURRENT_TIMESTAMP:
+      e->value = SqlValueForm::Timestamp;
+      break;
+    case SVFOP_LOCALTIME_N:
+      e->number = node.typmod;
+      [[fallthrough]];
+    case SVFOP_LOCALTIME:
+      e->value = SqlValueForm::LocalTime;
+      break;
+    case SVFOP_LOCALTIMESTAMP_N:
+      e->number = node.typmod;
+      [[fallthrough]];
+    case SVFOP_LOCALTIMESTAMP:
+      e->value = SqlValueForm::LocalTimestamp;
+      break;
+    case SVFOP_CURRENT_ROLE:
+      e->value = SqlValueForm::Role;
+      break;
     case SVFOP_CURRENT_USER:
-    case SVFOP_USER: e->value = SqlValueForm::User; break;
-    case SVFOP_SESSION_USER: e->value = SqlValueForm::SessionUser; break;
-    case SVFOP_CURRENT_CATALOG: e->value = SqlValueForm::Catalog; break;
-    case SVFOP_CURRENT_SCHEMA: e->value = SqlValueForm::Schema; break;
+    case SVFOP_USER:
+      e->value = SqlValueForm::User;
+      break;
+    case SVFOP_SESSION_USER:
+      e->value = SqlValueForm::SessionUser;
+      break;
+    case SVFOP_CURRENT_CATALOG:
+      e->value = SqlValueForm::Catalog;
+      break;
+    case SVFOP_CURRENT_SCHEMA:
+      e->value = SqlValueForm::Schema;
+      break;
   }
   return e;
 }
@@ -288,7 +316,8 @@ ExprPtr PgConverter::special(const Node* node) {
       }
       return ref.colno == 1 ? expr(ref.source) : make(ExprKind::List, -1);
     }
-    default: return opaque_expr();
+    default:
+      return opaque_expr();
   }
 }
 
@@ -296,29 +325,47 @@ ExprPtr PgConverter::expr(const Node* node) {
   const Level level(*this);
   if (node == nullptr || too_deep_) return opaque_expr();
   switch (nodeTag(node)) {
-    case T_A_Const: return constant(as<A_Const>(node));
-    case T_ColumnRef: return column(as<ColumnRef>(node));
+    case T_A_Const:
+      return constant(as<A_Const>(node));
+    case T_ColumnRef:
+      return column(as<ColumnRef>(node));
     case T_ParamRef: {
       auto e = make(ExprKind::Parameter, as<ParamRef>(node).location);
       e->number = as<ParamRef>(node).number;
       return e;
     }
-    case T_FuncCall: return call(as<FuncCall>(node));
-    case T_A_Expr: return operation(as<A_Expr>(node));
-    case T_BoolExpr: return boolean(as<BoolExpr>(node));
-    case T_TypeCast: return cast(as<TypeCast>(node));
-    case T_SubLink: return sublink(as<SubLink>(node));
-    case T_SQLValueFunction: return sql_value(as<SQLValueFunction>(node));
-    case T_CaseExpr: return case_expr(as<CaseExpr>(node));
-    case T_A_Indirection: return indirection(as<A_Indirection>(node));
-    case T_CoalesceExpr: return with_args(ExprKind::Coalesce, as<CoalesceExpr>(node).args, as<CoalesceExpr>(node).location);
-    case T_A_ArrayExpr: return with_args(ExprKind::Array, as<A_ArrayExpr>(node).elements, as<A_ArrayExpr>(node).location);
-    case T_RowExpr: return with_args(ExprKind::Row, as<RowExpr>(node).args, as<RowExpr>(node).location);
-    case T_GroupingFunc: return with_args(ExprKind::Grouping, as<GroupingFunc>(node).args, as<GroupingFunc>(node).location);
-    case T_GroupingSet: return with_args(ExprKind::Grouping, as<GroupingSet>(node).content, as<GroupingSet>(node).location);
-    case T_List: return with_args(ExprKind::List, reinterpret_cast<const List*>(node), -1);
-    case T_SetToDefault: return make(ExprKind::Default, as<SetToDefault>(node).location);
-    default: return special(node);
+    case T_FuncCall:
+      return call(as<FuncCall>(node));
+    case T_A_Expr:
+      return operation(as<A_Expr>(node));
+    case T_BoolExpr:
+      return boolean(as<BoolExpr>(node));
+    case T_TypeCast:
+      return cast(as<TypeCast>(node));
+    case T_SubLink:
+      return sublink(as<SubLink>(node));
+    case T_SQLValueFunction:
+      return sql_value(as<SQLValueFunction>(node));
+    case T_CaseExpr:
+      return case_expr(as<CaseExpr>(node));
+    case T_A_Indirection:
+      return indirection(as<A_Indirection>(node));
+    case T_CoalesceExpr:
+      return with_args(ExprKind::Coalesce, as<CoalesceExpr>(node).args, as<CoalesceExpr>(node).location);
+    case T_A_ArrayExpr:
+      return with_args(ExprKind::Array, as<A_ArrayExpr>(node).elements, as<A_ArrayExpr>(node).location);
+    case T_RowExpr:
+      return with_args(ExprKind::Row, as<RowExpr>(node).args, as<RowExpr>(node).location);
+    case T_GroupingFunc:
+      return with_args(ExprKind::Grouping, as<GroupingFunc>(node).args, as<GroupingFunc>(node).location);
+    case T_GroupingSet:
+      return with_args(ExprKind::Grouping, as<GroupingSet>(node).content, as<GroupingSet>(node).location);
+    case T_List:
+      return with_args(ExprKind::List, reinterpret_cast<const List*>(node), -1);
+    case T_SetToDefault:
+      return make(ExprKind::Default, as<SetToDefault>(node).location);
+    default:
+      return special(node);
   }
 }
 

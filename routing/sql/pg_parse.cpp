@@ -42,7 +42,8 @@ ParseResult parse(std::string_view text) {
     return result;
   }
   PgConverter converter(terminated);
-  for (int i = 0; i < list_length(parsed.tree); ++i) result.statements.push_back(converter.statement(*nth<RawStmt>(parsed.tree, i)));
+  for (int i = 0; i < list_length(parsed.tree); ++i)
+    result.statements.push_back(converter.statement(*nth<RawStmt>(parsed.tree, i)));
   return result;
 }
 

@@ -5,8 +5,8 @@
 namespace pgweir::routing::sql {
 namespace {
 
-// libpg_query puts LIMIT_OPTION_DEFAULT first in its LimitOption (pg_query.proto shows the order); the server's header has
-// it last. Tested by sql_parse_test.cpp.
+// libpg_query puts LIMIT_OPTION_DEFAULT first in its LimitOption (pg_query.proto shows the order); the server's header
+// has it last. Tested by sql_parse_test.cpp.
 constexpr int kWithTies = 2;
 
 void take_alias(const Alias* alias, RelationName& name) {
@@ -49,15 +49,55 @@ std::vector<Target> PgConverter::targets(const List* list) {
   return result;
 }
 
+std::vector<SortItem> PgConverter::sort_items(const List* list) {
+  std::vector<SortItem> items;
+  for (int i = 0; i < list_length(list); ++i) {
+    const Node* node = nth<Node>(list, i);
+    if (!IsA(node, SortBy)) {
+      opaque_ = true;
+      continue;
+    }
+    const auto& sort = as<SortBy>(node);
+    SortItem item;
+    item.expr = expr(sort.node);
+    item.descending = sort.sortby_dir == SORTBY_DESC;
+    item.with_operator = sort.sortby_dir == SORTBY_USING;
+    item.nulls_first =
+        sort.sortby_nulls == SORTBY_NULLS_FIRST || (sort.sortby_nulls == SORTBY_NULLS_DEFAULT && item.descending);
+    items.push_back(std::move(item));
+  }
+  return items;
+}
+
+Window PgConverter::window(const WindowDef& node) {
+  Window w;
+  w.name = text_of(node.name);
+  w.base = text_of(node.refname);
+  w.partition = exprs(node.partitionClause);
+  w.order = sort_items(node.orderClause);
+  if (node.startOffset != nullptr) w.frame.push_back(expr(node.startOffset));
+  if (node.endOffset != nullptr) w.frame.push_back(expr(node.endOffset));
+  return w;
+}
+
 FromPtr PgConverter::join(const JoinExpr& node) {
   auto item = std::make_unique<FromItem>();
   item->kind = FromItem::Kind::Join;
   switch (node.jointype) {
-    case JOIN_INNER: item->join = JoinForm::Inner; break;
-    case JOIN_LEFT: item->join = JoinForm::Left; break;
-    case JOIN_RIGHT: item->join = JoinForm::Right; break;
-    case JOIN_FULL: item->join = JoinForm::Full; break;
-    default: opaque_ = true;
+    case JOIN_INNER:
+      item->join = JoinForm::Inner;
+      break;
+    case JOIN_LEFT:
+      item->join = JoinForm::Left;
+      break;
+    case JOIN_RIGHT:
+      item->join = JoinForm::Right;
+      break;
+    case JOIN_FULL:
+      item->join = JoinForm::Full;
+      break;
+    default:
+      opaque_ = true;
   }
   item->natural = node.isNatural;
   item->aliased = node.alias != nullptr || node.join_using_alias != nullptr;
@@ -100,9 +140,13 @@ FromPtr PgConverter::from_item(const Node* node) {
       take_alias(as<RangeSubselect>(node).alias, item->relation);
       item->select = select(as<RangeSubselect>(node).subquery);
       return item;
-    case T_RangeFunction: return function_item(as<RangeFunction>(node));
-    case T_JoinExpr: return join(as<JoinExpr>(node));
-    default: opaque_ = true; return item;
+    case T_RangeFunction:
+      return function_item(as<RangeFunction>(node));
+    case T_JoinExpr:
+      return join(as<JoinExpr>(node));
+    default:
+      opaque_ = true;
+      return item;
   }
 }
 
@@ -143,8 +187,10 @@ void PgConverter::leaf_select(const SelectStmt& node, Select& select) {
   select.group_by = exprs(node.groupClause);
   select.group_distinct = node.groupDistinct;
   if (node.havingClause != nullptr) select.having = expr(node.havingClause);
-  for (int i = 0; i < list_length(node.windowClause); ++i) select.windows.push_back(window(*nth<WindowDef>(node.windowClause, i)));
-  for (int i = 0; i < list_length(node.valuesLists) && !too_deep_; ++i) select.values.push_back(exprs(nth<List>(node.valuesLists, i)));
+  for (int i = 0; i < list_length(node.windowClause); ++i)
+    select.windows.push_back(window(*nth<WindowDef>(node.windowClause, i)));
+  for (int i = 0; i < list_length(node.valuesLists) && !too_deep_; ++i)
+    select.values.push_back(exprs(nth<List>(node.valuesLists, i)));
 }
 
 SelectPtr PgConverter::select(const Node* node) {
@@ -159,7 +205,7 @@ SelectPtr PgConverter::select(const Node* node) {
   if (stmt.op == SETOP_NONE) {
     leaf_select(stmt, *result);
   } else {
-    result->operation = stmt.op == SETOP_UNION      ? SetOperation::Union
+    result->operation = stmt.op == SETOP_UNION       ? SetOperation::Union
                         : stmt.op == SETOP_INTERSECT ? SetOperation::Intersect
                                                      : SetOperation::Except;
     result->all = stmt.all;
@@ -265,7 +311,8 @@ bool PgConverter::query_statement(const Node* node, Statement& statement) {
       statement.command = Command::Merge;
       statement.modify = merge(as<MergeStmt>(node));
       return true;
-    default: return false;
+    default:
+      return false;
   }
 }
 

@@ -9,20 +9,27 @@ namespace {
 std::string argument_text(const Node* node, bool& opaque) {
   if (node == nullptr) return {};
   switch (nodeTag(node)) {
-    case T_String: return as<String>(node).sval;
-    case T_Integer: return std::to_string(as<Integer>(node).ival);
-    case T_Float: return as<Float>(node).fval;
-    case T_Boolean: return as<Boolean>(node).boolval ? "true" : "false";
+    case T_String:
+      return as<String>(node).sval;
+    case T_Integer:
+      return std::to_string(as<Integer>(node).ival);
+    case T_Float:
+      return as<Float>(node).fval;
+    case T_Boolean:
+      return as<Boolean>(node).boolval ? "true" : "false";
     case T_A_Const: {
       const auto& constant = as<A_Const>(node);
       return constant.isnull ? std::string() : argument_text(&constant.val.node, opaque);
     }
-    case T_TypeCast: return argument_text(as<TypeCast>(node).arg, opaque);
+    case T_TypeCast:
+      return argument_text(as<TypeCast>(node).arg, opaque);
     case T_TypeName: {
       const auto parts = name_parts(as<TypeName>(node).names);
       return parts.empty() ? std::string() : parts.back();
     }
-    default: opaque = true; return {};
+    default:
+      opaque = true;
+      return {};
   }
 }
 
@@ -62,15 +69,33 @@ void PgConverter::transaction(const TransactionStmt& node, Statement& s) {
   s.command = Command::Transaction;
   switch (node.kind) {
     case TRANS_STMT_BEGIN:
-    case TRANS_STMT_START: s.verb = TransactionVerb::Begin; break;
-    case TRANS_STMT_COMMIT: s.verb = TransactionVerb::Commit; break;
-    case TRANS_STMT_ROLLBACK: s.verb = TransactionVerb::Rollback; break;
-    case TRANS_STMT_SAVEPOINT: s.verb = TransactionVerb::Savepoint; break;
-    case TRANS_STMT_RELEASE: s.verb = TransactionVerb::Release; break;
-    case TRANS_STMT_ROLLBACK_TO: s.verb = TransactionVerb::RollbackTo; break;
-    case TRANS_STMT_PREPARE: s.verb = TransactionVerb::Prepare; break;
-    case TRANS_STMT_COMMIT_PREPARED: s.verb = TransactionVerb::CommitPrepared; break;
-    case TRANS_STMT_ROLLBACK_PREPARED: s.verb = TransactionVerb::RollbackPrepared; break;
+    case TRANS_STMT_START:
+      s.verb = TransactionVerb::Begin;
+      break;
+    case TRANS_STMT_COMMIT:
+      s.verb = TransactionVerb::Commit;
+      break;
+    case TRANS_STMT_ROLLBACK:
+      s.verb = TransactionVerb::Rollback;
+      break;
+    case TRANS_STMT_SAVEPOINT:
+      s.verb = TransactionVerb::Savepoint;
+      break;
+    case TRANS_STMT_RELEASE:
+      s.verb = TransactionVerb::Release;
+      break;
+    case TRANS_STMT_ROLLBACK_TO:
+      s.verb = TransactionVerb::RollbackTo;
+      break;
+    case TRANS_STMT_PREPARE:
+      s.verb = TransactionVerb::Prepare;
+      break;
+    case TRANS_STMT_COMMIT_PREPARED:
+      s.verb = TransactionVerb::CommitPrepared;
+      break;
+    case TRANS_STMT_ROLLBACK_PREPARED:
+      s.verb = TransactionVerb::RollbackPrepared;
+      break;
   }
   s.options = option_list(node.options);
   s.name = node.gid != nullptr ? text_of(node.gid) : text_of(node.savepoint_name);
@@ -82,12 +107,24 @@ void PgConverter::set(const VariableSetStmt& node, Statement& s) {
   s.name = text_of(node.name);
   s.local = node.is_local;
   switch (node.kind) {
-    case VAR_SET_VALUE: s.set_form = SetForm::Value; break;
-    case VAR_SET_DEFAULT: s.set_form = SetForm::Default; break;
-    case VAR_SET_CURRENT: s.set_form = SetForm::Current; break;
-    case VAR_SET_MULTI: s.set_form = SetForm::Multi; break;
-    case VAR_RESET: s.set_form = SetForm::Reset; break;
-    case VAR_RESET_ALL: s.set_form = SetForm::ResetAll; break;
+    case VAR_SET_VALUE:
+      s.set_form = SetForm::Value;
+      break;
+    case VAR_SET_DEFAULT:
+      s.set_form = SetForm::Default;
+      break;
+    case VAR_SET_CURRENT:
+      s.set_form = SetForm::Current;
+      break;
+    case VAR_SET_MULTI:
+      s.set_form = SetForm::Multi;
+      break;
+    case VAR_RESET:
+      s.set_form = SetForm::Reset;
+      break;
+    case VAR_RESET_ALL:
+      s.set_form = SetForm::ResetAll;
+      break;
   }
   if (node.kind == VAR_SET_MULTI) {
     if (s.name != "TRANSACTION SNAPSHOT") s.options = option_list(node.args);
@@ -121,11 +158,17 @@ void PgConverter::create_table_as(const CreateTableAsStmt& node, Statement& s) {
 
 bool PgConverter::session_utility(const Node* node, Statement& s) {
   switch (nodeTag(node)) {
-    case T_VariableShowStmt: s.command = Command::Show; s.name = text_of(as<VariableShowStmt>(node).name); return true;
+    case T_VariableShowStmt:
+      s.command = Command::Show;
+      s.name = text_of(as<VariableShowStmt>(node).name);
+      return true;
     case T_DiscardStmt: {
       s.command = Command::Discard;
       const DiscardMode target = as<DiscardStmt>(node).target;
-      s.name = target == DISCARD_ALL ? "all" : target == DISCARD_PLANS ? "plans" : target == DISCARD_SEQUENCES ? "sequences" : "temp";
+      s.name = target == DISCARD_ALL         ? "all"
+               : target == DISCARD_PLANS     ? "plans"
+               : target == DISCARD_SEQUENCES ? "sequences"
+                                             : "temp";
       return true;
     }
     case T_PrepareStmt:
@@ -138,37 +181,63 @@ bool PgConverter::session_utility(const Node* node, Statement& s) {
       s.name = text_of(as<ExecuteStmt>(node).name);
       s.expressions = exprs(as<ExecuteStmt>(node).params);
       return true;
-    case T_DeallocateStmt: s.command = Command::Deallocate; s.name = text_of(as<DeallocateStmt>(node).name); return true;
-    case T_ListenStmt: s.command = Command::Listen; s.name = text_of(as<ListenStmt>(node).conditionname); return true;
-    case T_UnlistenStmt: s.command = Command::Unlisten; s.name = text_of(as<UnlistenStmt>(node).conditionname); return true;
-    case T_NotifyStmt: s.command = Command::Notify; s.name = text_of(as<NotifyStmt>(node).conditionname); return true;
+    case T_DeallocateStmt:
+      s.command = Command::Deallocate;
+      s.name = text_of(as<DeallocateStmt>(node).name);
+      return true;
+    case T_ListenStmt:
+      s.command = Command::Listen;
+      s.name = text_of(as<ListenStmt>(node).conditionname);
+      return true;
+    case T_UnlistenStmt:
+      s.command = Command::Unlisten;
+      s.name = text_of(as<UnlistenStmt>(node).conditionname);
+      return true;
+    case T_NotifyStmt:
+      s.command = Command::Notify;
+      s.name = text_of(as<NotifyStmt>(node).conditionname);
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool PgConverter::cursor_utility(const Node* node, Statement& s) {
+  switch (nodeTag(node)) {
     case T_DeclareCursorStmt:
       s.command = Command::Declare;
       s.name = text_of(as<DeclareCursorStmt>(node).portalname);
       s.hold = (as<DeclareCursorStmt>(node).options & CURSOR_OPT_HOLD) != 0;
       s.inner = inner(as<DeclareCursorStmt>(node).query);
       return true;
-    case T_FetchStmt: s.command = Command::Fetch; s.name = text_of(as<FetchStmt>(node).portalname); return true;
-    case T_ClosePortalStmt: s.command = Command::CloseCursor; s.name = text_of(as<ClosePortalStmt>(node).portalname); return true;
-    case T_LoadStmt: s.command = Command::Load; return true;
-    case T_ConstraintsSetStmt: s.command = Command::SetConstraints; return true;
-    case T_CheckPointStmt: s.command = Command::Checkpoint; return true;
-    default: return false;
+    case T_FetchStmt:
+      s.command = Command::Fetch;
+      s.name = text_of(as<FetchStmt>(node).portalname);
+      return true;
+    case T_ClosePortalStmt:
+      s.command = Command::CloseCursor;
+      s.name = text_of(as<ClosePortalStmt>(node).portalname);
+      return true;
+    case T_LoadStmt:
+      s.command = Command::Load;
+      return true;
+    case T_ConstraintsSetStmt:
+      s.command = Command::SetConstraints;
+      return true;
+    case T_CheckPointStmt:
+      s.command = Command::Checkpoint;
+      return true;
+    default:
+      return false;
   }
 }
 
-bool PgConverter::utility(const Node* node, Statement& s) {
+bool PgConverter::table_utility(const Node* node, Statement& s) {
   switch (nodeTag(node)) {
-    case T_TransactionStmt: transaction(as<TransactionStmt>(node), s); return true;
-    case T_VariableSetStmt: set(as<VariableSetStmt>(node), s); return true;
-    case T_CopyStmt: copy(as<CopyStmt>(node), s); return true;
-    case T_CreateTableAsStmt: create_table_as(as<CreateTableAsStmt>(node), s); return true;
-    case T_ExplainStmt:
-      s.command = Command::Explain;
-      s.options = option_list(as<ExplainStmt>(node).options);
-      s.inner = inner(as<ExplainStmt>(node).query);
+    case T_LockStmt:
+      s.command = Command::Lock;
+      add_relations(as<LockStmt>(node).relations, s);
       return true;
-    case T_LockStmt: s.command = Command::Lock; add_relations(as<LockStmt>(node).relations, s); return true;
     case T_TruncateStmt:
       s.command = Command::Truncate;
       s.cascade = as<TruncateStmt>(node).behavior == DROP_CASCADE;
@@ -192,7 +261,33 @@ bool PgConverter::utility(const Node* node, Statement& s) {
       s.command = Command::Cluster;
       if (as<ClusterStmt>(node).relation != nullptr) add_relation(as<ClusterStmt>(node).relation, s);
       return true;
-    case T_DoStmt: s.command = Command::Do; return true;
+    default:
+      return false;
+  }
+}
+
+bool PgConverter::utility(const Node* node, Statement& s) {
+  switch (nodeTag(node)) {
+    case T_TransactionStmt:
+      transaction(as<TransactionStmt>(node), s);
+      return true;
+    case T_VariableSetStmt:
+      set(as<VariableSetStmt>(node), s);
+      return true;
+    case T_CopyStmt:
+      copy(as<CopyStmt>(node), s);
+      return true;
+    case T_CreateTableAsStmt:
+      create_table_as(as<CreateTableAsStmt>(node), s);
+      return true;
+    case T_ExplainStmt:
+      s.command = Command::Explain;
+      s.options = option_list(as<ExplainStmt>(node).options);
+      s.inner = inner(as<ExplainStmt>(node).query);
+      return true;
+    case T_DoStmt:
+      s.command = Command::Do;
+      return true;
     case T_CallStmt:
       s.command = Command::Call;
       s.expressions.push_back(expr(reinterpret_cast<const Node*>(as<CallStmt>(node).funccall)));
@@ -202,7 +297,8 @@ bool PgConverter::utility(const Node* node, Statement& s) {
       s.concurrently = as<RefreshMatViewStmt>(node).concurrent;
       add_relation(as<RefreshMatViewStmt>(node).relation, s);
       return true;
-    default: return session_utility(node, s);
+    default:
+      return table_utility(node, s) || session_utility(node, s) || cursor_utility(node, s);
   }
 }
 

@@ -139,7 +139,8 @@ class Lexer {
     }
     if ((c == 'u' || c == 'U') && peek(1) == '&' && (peek(2) == '\'' || peek(2) == '"')) {
       const char quote = peek(2);
-      return add(quote == '"' ? TokenKind::QuotedWord : TokenKind::String, skip_quoted(text_, at_ + 3, end_, quote, false));
+      return add(quote == '"' ? TokenKind::QuotedWord : TokenKind::String,
+                 skip_quoted(text_, at_ + 3, end_, quote, false));
     }
     std::size_t end = at_;
     while (end < end_ && word_part(static_cast<unsigned char>(text_[end]))) ++end;
@@ -157,7 +158,8 @@ class Lexer {
     if (c == '"') return add(TokenKind::QuotedWord, skip_quoted(text_, at_ + 1, end_, '"', false));
     if (c == '$') return dollar();
     if (word_start(static_cast<unsigned char>(c))) return word();
-    if (std::isdigit(static_cast<unsigned char>(c)) || (c == '.' && std::isdigit(static_cast<unsigned char>(peek(1))))) {
+    if (std::isdigit(static_cast<unsigned char>(c)) ||
+        (c == '.' && std::isdigit(static_cast<unsigned char>(peek(1))))) {
       return add(TokenKind::Number, skip_number(text_, at_, end_));
     }
     if (operator_char(c)) return add(TokenKind::Operator, skip_operator(text_, at_, end_));

@@ -21,7 +21,8 @@ struct Token {
 
 // The tokens of text[begin, end). Comments are given only if `comments`. Assumes standard_conforming_strings = on.
 // nullopt: an unterminated quote or comment, or unbalanced parentheses (the parser refuses such text anyway).
-std::optional<std::vector<Token>> tokenize(std::string_view text, std::size_t begin, std::size_t end, bool comments = false);
+std::optional<std::vector<Token>> tokenize(std::string_view text, std::size_t begin, std::size_t end,
+                                           bool comments = false);
 
 // Case-insensitive comparison of an unquoted word with a lower-case keyword.
 bool is_word(std::string_view text, const Token& token, std::string_view keyword);

@@ -72,7 +72,9 @@ bool same_list(const std::vector<ExprPtr>& a, const std::vector<ExprPtr>& b) {
 bool same_order(const std::vector<SortItem>& a, const std::vector<SortItem>& b) {
   if (a.size() != b.size()) return false;
   for (std::size_t i = 0; i < a.size(); ++i) {
-    if (a[i].descending != b[i].descending || a[i].nulls_first != b[i].nulls_first || a[i].with_operator || b[i].with_operator) return false;
+    if (a[i].descending != b[i].descending || a[i].nulls_first != b[i].nulls_first || a[i].with_operator ||
+        b[i].with_operator)
+      return false;
     if (!same(*a[i].expr, *b[i].expr)) return false;
   }
   return true;
@@ -80,7 +82,8 @@ bool same_order(const std::vector<SortItem>& a, const std::vector<SortItem>& b) 
 
 bool same_call(const CallParts& a, const CallParts& b) {
   if (a.over || b.over) return false;
-  if (a.star != b.star || a.distinct != b.distinct || a.variadic != b.variadic || a.within_group != b.within_group) return false;
+  if (a.star != b.star || a.distinct != b.distinct || a.variadic != b.variadic || a.within_group != b.within_group)
+    return false;
   if (!a.filter != !b.filter || (a.filter && !same(*a.filter, *b.filter))) return false;
   return same_order(a.order, b.order);
 }
@@ -162,8 +165,9 @@ std::vector<const Expr*> level_expressions(const Modify& m) {
 }
 
 bool same(const Expr& a, const Expr& b) {
-  if (a.kind != b.kind || a.op != b.op || a.value != b.value || a.negated != b.negated || a.star != b.star || a.typmod != b.typmod ||
-      a.array_type != b.array_type || a.number != b.number || a.text != b.text || a.names != b.names) {
+  if (a.kind != b.kind || a.op != b.op || a.value != b.value || a.negated != b.negated || a.star != b.star ||
+      a.typmod != b.typmod || a.array_type != b.array_type || a.number != b.number || a.text != b.text ||
+      a.names != b.names) {
     return false;
   }
   // A cast's modifiers are not kept, and an opaque node could be anything.

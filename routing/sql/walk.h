@@ -1,5 +1,5 @@
-// Visits every node of a statement, also those in sub-selects, WITH, and inner statements. The visitor sees a node before
-// its children. Depth is bounded by the converter's limit.
+// Visits every node of a statement, also those in sub-selects, WITH, and inner statements. The visitor sees a node
+// before its children. Depth is bounded by the converter's limit.
 #pragma once
 
 #include "routing/sql/statement.h"

@@ -12,26 +12,31 @@ StatementFacts facts(const std::string& text) {
 }
 
 TEST(Facts, ReadOnlyIsProven) {
-  for (const char* text : {"select 1", "select * from orders", "select count(*), now() from orders", "show all", "explain select 1",
-                           "copy orders to stdout", "with a as (select 1) select * from a", "select random()"}) {
+  for (const char* text :
+       {"select 1", "select * from orders", "select count(*), now() from orders", "show all", "explain select 1",
+        "copy orders to stdout", "with a as (select 1) select * from a", "select random()"}) {
     EXPECT_TRUE(facts(text).read_only) << text;
   }
-  for (const char* text : {"select * from orders for update", "select nextval('s')", "select my_unknown('x')", "select no_such()", "insert into orders values (1)",
-                           "with a as (delete from orders returning *) select * from a", "select pg_advisory_lock(1)", "copy orders from stdin",
-                           "select set_config('a', 'b', false)", "explain analyze delete from orders", "select 1 into x", "select * from a_view",
-                           "select id ~~~ 2 from orders", "create table x ()", "select txid_current()"}) {
+  for (const char* text :
+       {"select * from orders for update", "select nextval('s')", "select my_unknown('x')", "select no_such()",
+        "insert into orders values (1)", "with a as (delete from orders returning *) select * from a",
+        "select pg_advisory_lock(1)", "copy orders from stdin", "select set_config('a', 'b', false)",
+        "explain analyze delete from orders", "select 1 into x", "select * from a_view", "select id ~~~ 2 from orders",
+        "create table x ()", "select txid_current()"}) {
     EXPECT_FALSE(facts(text).read_only) << text;
   }
 }
 
 TEST(Facts, SessionStateIsNoticed) {
-  for (const char* text : {"set a = 1", "reset a", "discard all", "select set_config('a', 'b', false)", "create temp table x ()", "select pg_advisory_lock(1)", "listen x",
-                           "prepare p as select 1", "declare c cursor with hold for select 1", "load 'x'", "do $$ begin end $$", "call p()", "select my_unknown('x')",
-                           "selec 1", "select 1 into temp x"}) {
+  for (const char* text :
+       {"set a = 1", "reset a", "discard all", "select set_config('a', 'b', false)", "create temp table x ()",
+        "select pg_advisory_lock(1)", "listen x", "prepare p as select 1", "declare c cursor with hold for select 1",
+        "load 'x'", "do $$ begin end $$", "call p()", "select my_unknown('x')", "selec 1", "select 1 into temp x"}) {
     EXPECT_TRUE(facts(text).may_change_session) << text;
   }
-  for (const char* text : {"select * from orders where lower(note) = 'x'", "insert into orders (k) values (1)", "select pg_advisory_xact_lock(1)", "begin", "show a",
-                           "select my_pure('x')", "declare c cursor for select 1"}) {
+  for (const char* text :
+       {"select * from orders where lower(note) = 'x'", "insert into orders (k) values (1)",
+        "select pg_advisory_xact_lock(1)", "begin", "show a", "select my_pure('x')", "declare c cursor for select 1"}) {
     EXPECT_FALSE(facts(text).may_change_session) << text;
   }
 }
@@ -48,9 +53,11 @@ TEST(Facts, TransactionsAndNames) {
   EXPECT_EQ(facts("create temp table scratch (a int)").name, "scratch");
   EXPECT_TRUE(facts("create temp table scratch (a int)").creates_temp);
   EXPECT_EQ(facts("select $3, $1").max_parameter, 3u);
-  EXPECT_TRUE(facts("vacuum").no_transaction_block && facts("create index concurrently on orders (k)").no_transaction_block);
+  EXPECT_TRUE(facts("vacuum").no_transaction_block &&
+              facts("create index concurrently on orders (k)").no_transaction_block);
   EXPECT_FALSE(facts("analyze").no_transaction_block);
-  EXPECT_TRUE(facts("select nextval('s')").uses_sequence_state && facts("insert into jobs (state) values ('x')").uses_sequence_state);
+  EXPECT_TRUE(facts("select nextval('s')").uses_sequence_state &&
+              facts("insert into jobs (state) values ('x')").uses_sequence_state);
   EXPECT_TRUE(facts("select current_date").has_now);
 }
 
@@ -58,7 +65,9 @@ TEST(PlainCluster, EverythingGoesToTheOneShard) {
   const auto cluster = plain_cluster();
   Router router;
   RouteContext context;
-  const auto route = [&](const std::string& text) { return print(*cluster, router.route(*cluster, *router.analyze(*cluster, text, context), 0, {}, context)); };
+  const auto route = [&](const std::string& text) {
+    return print(*cluster, router.route(*cluster, *router.analyze(*cluster, text, context), 0, {}, context));
+  };
   EXPECT_EQ(route("select * from anything"), "one only");
   EXPECT_EQ(route("selec 1"), "one only write");
   EXPECT_EQ(route("do $$ begin end $$"), "one only write");
@@ -113,7 +122,9 @@ TEST(Router, NestingTooDeepIsRefused) {
   Router router;
   std::string text = "select 1 from orders where k = 1";
   for (int i = 0; i < 5000; ++i) text += "+1";
-  EXPECT_EQ(print(*cluster, router.route(*cluster, *router.analyze(*cluster, text, RouteContext{}), 0, {}, RouteContext{})), "error 54001 too_complex");
+  EXPECT_EQ(
+      print(*cluster, router.route(*cluster, *router.analyze(*cluster, text, RouteContext{}), 0, {}, RouteContext{})),
+      "error 54001 too_complex");
 }
 
 TEST(Router, BackslashesWithoutStandardStringsAreNotRead) {
@@ -122,7 +133,8 @@ TEST(Router, BackslashesWithoutStandardStringsAreNotRead) {
   RouteContext context;
   context.standard_conforming_strings = false;
   const std::string text = "select * from orders where k = 7 and note = 'a\\' or k = 8 --'";
-  EXPECT_EQ(print(*cluster, router.route(*cluster, *router.analyze(*cluster, text, context), 0, {}, context)), "error 42601 unparsable");
+  EXPECT_EQ(print(*cluster, router.route(*cluster, *router.analyze(*cluster, text, context), 0, {}, context)),
+            "error 42601 unparsable");
 }
 
 }  // namespace

@@ -8,11 +8,15 @@ namespace {
 using config::Branch;
 using config::TableKind;
 
-struct Column { const char* definition; };  // "name type [pk] [nn] [default:...] [volatile] [nextval] [c]"
+struct Column {
+  const char* definition;
+};  // "name type [pk] [nn] [default:...] [volatile] [nextval] [c]"
 
 Oid type_of(const std::string& name) {
-  static const std::unordered_map<std::string, Oid> types{{"uuid", 2950}, {"text", 25}, {"int4", 23}, {"int8", 20}, {"timestamptz", 1184},
-      {"numeric", 1700}, {"bool", 16}, {"date", 1082}, {"jsonb", 3802}, {"float8", 701}, {"bytea", 17}, {"bpchar", 1042}, {"varchar", 1043}};
+  static const std::unordered_map<std::string, Oid> types{
+      {"uuid", 2950},    {"text", 25},     {"int4", 23},     {"int8", 20},    {"timestamptz", 1184},
+      {"numeric", 1700}, {"bool", 16},     {"date", 1082},   {"jsonb", 3802}, {"float8", 701},
+      {"bytea", 17},     {"bpchar", 1042}, {"varchar", 1043}};
   return types.at(name);
 }
 
@@ -37,7 +41,8 @@ CatalogColumn column(const std::string& definition) {
   return c;
 }
 
-void add_table(Catalog& catalog, const std::string& name, std::initializer_list<const char*> columns, std::vector<std::string> unique = {}, char kind = 'r') {
+void add_table(Catalog& catalog, const std::string& name, std::initializer_list<const char*> columns,
+               std::vector<std::string> unique = {}, char kind = 'r') {
   CatalogTable t;
   t.schema = "public";
   t.name = name;
@@ -50,7 +55,8 @@ void add_table(Catalog& catalog, const std::string& name, std::initializer_list<
   catalog.tables.push_back(std::move(t));
 }
 
-void add_function(Catalog& catalog, const std::string& name, std::size_t arguments, char kind, char volatility, const std::string& schema = "pg_catalog") {
+void add_function(Catalog& catalog, const std::string& name, std::size_t arguments, char kind, char volatility,
+                  const std::string& schema = "pg_catalog") {
   CatalogFunction f;
   f.schema = schema;
   f.name = name;
@@ -66,14 +72,21 @@ void add_function(Catalog& catalog, const std::string& name, std::size_t argumen
 
 void add_functions(Catalog& catalog) {
   add_function(catalog, "count", 0, 'a', 'i');
-  for (const char* name : {"count", "sum", "min", "max", "avg", "array_agg", "bool_and", "stddev"}) add_function(catalog, name, 1, 'a', 'i');
+  for (const char* name : {"count", "sum", "min", "max", "avg", "array_agg", "bool_and", "stddev"})
+    add_function(catalog, name, 1, 'a', 'i');
   add_function(catalog, "string_agg", 2, 'a', 'i');
   for (const char* name : {"row_number", "rank"}) add_function(catalog, name, 0, 'w', 'i');
-  for (const char* name : {"lower", "upper", "length", "abs", "round", "md5", "unnest"}) add_function(catalog, name, 1, 'f', 'i');
-  for (const char* name : {"date_trunc", "date_part", "mod", "power", "generate_series"}) add_function(catalog, name, 2, 'f', 'i');
-  for (const char* name : {"now", "transaction_timestamp", "statement_timestamp", "version", "txid_current_if_assigned"}) add_function(catalog, name, 0, 'f', 's');
-  for (const char* name : {"random", "gen_random_uuid", "clock_timestamp", "pg_backend_pid", "txid_current", "lastval"}) add_function(catalog, name, 0, 'f', 'v');
-  for (const char* name : {"nextval", "currval", "pg_advisory_lock", "pg_advisory_xact_lock", "pg_sleep", "lo_create"}) add_function(catalog, name, 1, 'f', 'v');
+  for (const char* name : {"lower", "upper", "length", "abs", "round", "md5", "unnest"})
+    add_function(catalog, name, 1, 'f', 'i');
+  for (const char* name : {"date_trunc", "date_part", "mod", "power", "generate_series"})
+    add_function(catalog, name, 2, 'f', 'i');
+  for (const char* name :
+       {"now", "transaction_timestamp", "statement_timestamp", "version", "txid_current_if_assigned"})
+    add_function(catalog, name, 0, 'f', 's');
+  for (const char* name : {"random", "gen_random_uuid", "clock_timestamp", "pg_backend_pid", "txid_current", "lastval"})
+    add_function(catalog, name, 0, 'f', 'v');
+  for (const char* name : {"nextval", "currval", "pg_advisory_lock", "pg_advisory_xact_lock", "pg_sleep", "lo_create"})
+    add_function(catalog, name, 1, 'f', 'v');
   for (const char* name : {"set_config", "pg_notify"}) add_function(catalog, name, name[0] == 's' ? 3 : 2, 'f', 'v');
   add_function(catalog, "query_to_xml", 4, 'f', 'v');
   add_function(catalog, "to_char", 2, 'f', 's');
@@ -88,11 +101,13 @@ config::Placement hash(const char* name, config::KeyType type, std::vector<std::
   p.name = name;
   p.key_type = type;
   const unsigned run = 1024 / static_cast<unsigned>(shards.size());
-  for (unsigned i = 0; i < shards.size(); ++i) p.bucket_map.push_back({i * run, i + 1 == shards.size() ? 1023 : (i + 1) * run - 1, Branch{shards[i], {}}});
+  for (unsigned i = 0; i < shards.size(); ++i)
+    p.bucket_map.push_back({i * run, i + 1 == shards.size() ? 1023 : (i + 1) * run - 1, Branch{shards[i], {}}});
   return p;
 }
 
-config::Table table(const char* name, TableKind kind, const char* placement, std::vector<std::string> key, const char* shard = "") {
+config::Table table(const char* name, TableKind kind, const char* placement, std::vector<std::string> key,
+                    const char* shard = "") {
   config::Table t;
   t.schema = "public";
   t.name = name;
@@ -125,15 +140,18 @@ void configure(config::Cluster& c) {
   time.key_type = config::KeyType::TimestampTz;
   time.ranges = {{std::nullopt, "2025-01-01", {"archive", ""}}, {"2025-01-01", std::nullopt, {"", "by_tenant"}}};
   c.placements.push_back(time);
-  for (const char* name : {"users", "courses", "enrollments", "federation_identities", "counters"}) c.tables.push_back(table(name, TableKind::Sharded, "by_tenant", {"tenant_id"}));
+  for (const char* name : {"users", "courses", "enrollments", "federation_identities", "counters"})
+    c.tables.push_back(table(name, TableKind::Sharded, "by_tenant", {"tenant_id"}));
   c.tables.push_back(table("activities", TableKind::Sharded, "by_time", {"published_at", "tenant_id"}));
   c.tables.push_back(table("content", TableKind::Sharded, "by_region", {"region"}));
-  for (const char* name : {"orders", "items", "drifted", "triggered"}) c.tables.push_back(table(name, TableKind::Sharded, "by_number", {"k"}));
+  for (const char* name : {"orders", "items", "drifted", "triggered"})
+    c.tables.push_back(table(name, TableKind::Sharded, "by_number", {"k"}));
   c.tables.push_back(table("tenants", TableKind::Reference, "", {}));
   c.tables.push_back(table("jobs", TableKind::Local, "", {}, "eu1"));
   c.tables.push_back(table("audit", TableKind::Local, "", {}, "us1"));
   c.tables.push_back(table("not_created", TableKind::Sharded, "by_number", {"k"}));
-  c.functions = {{"public", "my_pure", config::FunctionReads::None}, {"public", "my_reader", config::FunctionReads::Shard}};
+  c.functions = {{"public", "my_pure", config::FunctionReads::None},
+                 {"public", "my_reader", config::FunctionReads::Shard}};
 }
 
 void fill(Catalog& c) {
@@ -141,20 +159,28 @@ void fill(Catalog& c) {
   c.schemas = {"public", "pg_catalog"};
   c.collation_is_c = {{950, true}};
   c.collation_deterministic = {{950, true}, {100, true}};
-  add_table(c, "users", {"id int8 nn", "tenant_id uuid nn", "name text", "email text c", "age int4", "balance numeric", "created_at timestamptz default:now() volatile"}, {"tenant_id", "id"});
+  add_table(c, "users",
+            {"id int8 nn", "tenant_id uuid nn", "name text", "email text c", "age int4", "balance numeric",
+             "created_at timestamptz default:now() volatile"},
+            {"tenant_id", "id"});
   add_table(c, "courses", {"id int8 nn", "tenant_id uuid nn", "title text"}, {"tenant_id", "id"});
-  add_table(c, "enrollments", {"tenant_id uuid nn", "user_id int8", "course_id int8", "at timestamptz"}, {"tenant_id", "user_id", "course_id"});
+  add_table(c, "enrollments", {"tenant_id uuid nn", "user_id int8", "course_id int8", "at timestamptz"},
+            {"tenant_id", "user_id", "course_id"});
   add_table(c, "federation_identities", {"tenant_id uuid nn", "user_id int8", "handle text c"}, {"handle"});
   add_table(c, "counters", {"id int8 nextval", "tenant_id uuid nn", "n int8"});
-  add_table(c, "activities", {"id uuid", "tenant_id uuid nn", "published_at timestamptz nn default:now() volatile", "kind text c", "score float8"});
+  add_table(c, "activities",
+            {"id uuid", "tenant_id uuid nn", "published_at timestamptz nn default:now() volatile", "kind text c",
+             "score float8"});
   add_table(c, "content", {"id int8", "region text nn", "title text", "size int8"});
-  add_table(c, "orders", {"k int8 nn", "id int4 nn", "total numeric", "note text", "at timestamptz", "flag bool"}, {"k", "id"});
+  add_table(c, "orders", {"k int8 nn", "id int4 nn", "total numeric", "note text", "at timestamptz", "flag bool"},
+            {"k", "id"});
   add_table(c, "items", {"k int8 nn", "order_id int4", "sku text c", "qty int4"});
   add_table(c, "drifted", {"k int8", "a int4"});
   c.tables.back().drifted = true;
   add_table(c, "triggered", {"k int8", "a int4"});
   c.tables.back().has_user_triggers = true;
-  add_table(c, "tenants", {"id uuid nn", "name text", "plan text c", "created_at timestamptz default:now() volatile"}, {"id"});
+  add_table(c, "tenants", {"id uuid nn", "name text", "plan text c", "created_at timestamptz default:now() volatile"},
+            {"id"});
   add_table(c, "jobs", {"id int8 nextval", "state text", "payload jsonb"});
   add_table(c, "audit", {"id int8", "what text"});
   add_table(c, "stray", {"id int8", "what text"});
@@ -187,7 +213,8 @@ std::string merge_text(const MergePlan& m) {
   }
   if (m.global_aggregate) out << " global";
   for (const auto& k : m.order) {
-    out << ' ' << (k.source == MergeKey::Source::Hidden ? 'h' : 'a') << k.index << (k.descending ? " desc" : " asc") << (k.nulls_first ? " nf" : " nl") << (k.bytewise_text ? " b" : "");
+    out << ' ' << (k.source == MergeKey::Source::Hidden ? 'h' : 'a') << k.index << (k.descending ? " desc" : " asc")
+        << (k.nulls_first ? " nf" : " nl") << (k.bytewise_text ? " b" : "");
   }
   if (m.limit >= 0) out << " limit=" << m.limit;
   if (m.offset > 0) out << " offset=" << m.offset;
@@ -225,13 +252,15 @@ std::shared_ptr<const ClusterRouting> plain_cluster() {
 }
 
 std::string print(const ClusterRouting& cluster, const Result<Route>& result) {
-  if (!result.ok()) return "error " + result.error().sqlstate + (result.error().reason.empty() ? "" : " " + result.error().reason);
+  if (!result.ok())
+    return "error " + result.error().sqlstate + (result.error().reason.empty() ? "" : " " + result.error().reason);
   const Route& r = *result;
   static const char* kKinds[] = {"one", "scatter", "broadcast", "split", "copyin", "copyout", "local"};
   std::string out = r.any_shard ? "any" : kKinds[static_cast<int>(r.kind)];
   if (r.kind == Route::Kind::Local) {
     static const char* kLocal[] = {"set", "reset", "show", "explain-route"};
-    return out + " " + kLocal[static_cast<int>(r.local.kind)] + (r.local.name.empty() ? "" : " " + r.local.name) + (r.local.kind == LocalAction::Kind::SetHint ? "=" + r.local.value : "");
+    return out + " " + kLocal[static_cast<int>(r.local.kind)] + (r.local.name.empty() ? "" : " " + r.local.name) +
+           (r.local.kind == LocalAction::Kind::SetHint ? "=" + r.local.value : "");
   }
   out += " " + names(cluster, r.shards);
   if (r.role == Role::Replica) out += " replica";

@@ -8,8 +8,9 @@
 
 namespace pgweir::routing {
 
-// Shards eu1 (home), us1, archive. Tables: users, courses, enrollments, federation_identities (by tenant), activities (by
-// time, then tenant), content (by region), orders and items (by a bigint), tenants (reference), jobs (local on eu1).
+// Shards eu1 (home), us1, archive. Tables: users, courses, enrollments, federation_identities (by tenant), activities
+// (by time, then tenant), content (by region), orders and items (by a bigint), tenants (reference), jobs (local on
+// eu1).
 std::shared_ptr<const ClusterRouting> fediflow();
 // One shard, no tables, one replica.
 std::shared_ptr<const ClusterRouting> plain_cluster();

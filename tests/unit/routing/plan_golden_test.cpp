@@ -62,7 +62,8 @@ Parameter parameter(const std::string& text, std::vector<std::string>& storage) 
   if (value.rfind("0x", 0) == 0) {
     p.binary = true;
     std::string bytes;
-    for (std::size_t i = 2; i + 1 < value.size(); i += 2) bytes += static_cast<char>(std::stoi(value.substr(i, 2), nullptr, 16));
+    for (std::size_t i = 2; i + 1 < value.size(); i += 2)
+      bytes += static_cast<char>(std::stoi(value.substr(i, 2), nullptr, 16));
     value = bytes;
   }
   storage.push_back(value);

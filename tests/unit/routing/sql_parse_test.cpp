@@ -18,8 +18,10 @@ TEST(Parse, GivesStatementsWithTheirRanges) {
   const std::string text = "select 1 ;\n  delete from t; ";
   const auto parsed = parse(text);
   ASSERT_EQ(parsed.statements.size(), 2u);
-  EXPECT_EQ(text.substr(parsed.statements[0]->begin, parsed.statements[0]->end - parsed.statements[0]->begin), "select 1 ");
-  EXPECT_EQ(text.substr(parsed.statements[1]->begin, parsed.statements[1]->end - parsed.statements[1]->begin), "delete from t");
+  EXPECT_EQ(text.substr(parsed.statements[0]->begin, parsed.statements[0]->end - parsed.statements[0]->begin),
+            "select 1 ");
+  EXPECT_EQ(text.substr(parsed.statements[1]->begin, parsed.statements[1]->end - parsed.statements[1]->begin),
+            "delete from t");
 }
 
 TEST(Parse, EmptyTextHasNoStatements) {
@@ -38,8 +40,9 @@ TEST(Parse, DeepNestingIsAnErrorOrMarked) {
         repeat("select (", 100'000) + "1" + repeat(")", 100'000)}) {
     EXPECT_FALSE(parse(text).error.empty());
   }
-  for (const std::string& text : {"select a" + repeat("+1", 100'000), "select 1" + repeat(" union select 1", 100'000),
-                                  "select a" + repeat("::int", 100'000), repeat("select (", 3'000) + "1" + repeat(")", 3'000)}) {
+  for (const std::string& text :
+       {"select a" + repeat("+1", 100'000), "select 1" + repeat(" union select 1", 100'000),
+        "select a" + repeat("::int", 100'000), repeat("select (", 3'000) + "1" + repeat(")", 3'000)}) {
     const auto parsed = parse(text);
     ASSERT_EQ(parsed.statements.size(), 1u) << parsed.error;
     EXPECT_TRUE(parsed.statements.front()->too_deep);
@@ -93,12 +96,16 @@ TEST(Parse, EnumsMeanWhatTheHeadersSay) {
   EXPECT_EQ(where("a = current_timestamp(3)")->args[1]->number, 3);
   EXPECT_EQ(where("a = localtimestamp")->args[1]->value, SqlValueForm::LocalTimestamp);
   EXPECT_EQ(where("a = current_user")->args[1]->value, SqlValueForm::User);
-  const auto joins = [](const std::string& join) { return parse("select 1 from a " + join + " join b on true").statements.front()->select->from.front()->join; };
+  const auto joins = [](const std::string& join) {
+    return parse("select 1 from a " + join + " join b on true").statements.front()->select->from.front()->join;
+  };
   EXPECT_EQ(joins(""), JoinForm::Inner);
   EXPECT_EQ(joins("left"), JoinForm::Left);
   EXPECT_EQ(joins("right"), JoinForm::Right);
   EXPECT_EQ(joins("full"), JoinForm::Full);
-  const auto sort = [](const std::string& order) { return std::move(parse("select 1 from a order by x " + order).statements.front()->select->order_by.front()); };
+  const auto sort = [](const std::string& order) {
+    return std::move(parse("select 1 from a order by x " + order).statements.front()->select->order_by.front());
+  };
   EXPECT_TRUE(sort("desc").descending);
   EXPECT_TRUE(sort("desc").nulls_first);
   EXPECT_FALSE(sort("").nulls_first);
@@ -107,7 +114,9 @@ TEST(Parse, EnumsMeanWhatTheHeadersSay) {
   EXPECT_TRUE(sort("using <").with_operator);
   EXPECT_EQ(parse("select 1 except select 2").statements.front()->select->operation, SetOperation::Except);
   EXPECT_EQ(parse("select 1 intersect select 2").statements.front()->select->operation, SetOperation::Intersect);
-  EXPECT_TRUE(parse("insert into t values (1) on conflict do update set a = 1").statements.front()->modify->conflict->update == true);
+  EXPECT_TRUE(
+      parse("insert into t values (1) on conflict do update set a = 1").statements.front()->modify->conflict->update ==
+      true);
   EXPECT_FALSE(parse("insert into t values (1) on conflict do nothing").statements.front()->modify->conflict->update);
   EXPECT_TRUE(parse("insert into t overriding user value values (1)").statements.front()->modify->overriding);
   EXPECT_FALSE(parse("insert into t values (1)").statements.front()->modify->overriding);
@@ -115,26 +124,50 @@ TEST(Parse, EnumsMeanWhatTheHeadersSay) {
 
 TEST(Parse, UtilityEnumsMeanWhatTheHeadersSay) {
   const auto one = [](const std::string& text) { return std::move(parse(text).statements.front()); };
-  const std::pair<const char*, TransactionVerb> verbs[] = {{"begin", TransactionVerb::Begin}, {"start transaction", TransactionVerb::Begin},
-      {"commit", TransactionVerb::Commit}, {"rollback", TransactionVerb::Rollback}, {"savepoint a", TransactionVerb::Savepoint},
-      {"release a", TransactionVerb::Release}, {"rollback to a", TransactionVerb::RollbackTo}, {"prepare transaction 'x'", TransactionVerb::Prepare},
-      {"commit prepared 'x'", TransactionVerb::CommitPrepared}, {"rollback prepared 'x'", TransactionVerb::RollbackPrepared}};
+  const std::pair<const char*, TransactionVerb> verbs[] = {
+      {"begin", TransactionVerb::Begin},
+      {"start transaction", TransactionVerb::Begin},
+      {"commit", TransactionVerb::Commit},
+      {"rollback", TransactionVerb::Rollback},
+      {"savepoint a", TransactionVerb::Savepoint},
+      {"release a", TransactionVerb::Release},
+      {"rollback to a", TransactionVerb::RollbackTo},
+      {"prepare transaction 'x'", TransactionVerb::Prepare},
+      {"commit prepared 'x'", TransactionVerb::CommitPrepared},
+      {"rollback prepared 'x'", TransactionVerb::RollbackPrepared}};
   for (const auto& [text, verb] : verbs) EXPECT_EQ(one(text)->verb, verb) << text;
-  const std::pair<const char*, SetForm> sets[] = {{"set a = 1", SetForm::Value}, {"set a to default", SetForm::Default}, {"reset a", SetForm::Reset},
-      {"reset all", SetForm::ResetAll}, {"set transaction read only", SetForm::Multi}, {"set a from current", SetForm::Current}};
+  const std::pair<const char*, SetForm> sets[] = {{"set a = 1", SetForm::Value},
+                                                  {"set a to default", SetForm::Default},
+                                                  {"reset a", SetForm::Reset},
+                                                  {"reset all", SetForm::ResetAll},
+                                                  {"set transaction read only", SetForm::Multi},
+                                                  {"set a from current", SetForm::Current}};
   for (const auto& [text, form] : sets) EXPECT_EQ(one(text)->set_form, form) << text;
   EXPECT_EQ(one("discard all")->name, "all");
   EXPECT_EQ(one("discard temp")->name, "temp");
-  const std::pair<const char*, DdlObject> objects[] = {{"drop table t", DdlObject::DropRelations}, {"drop index i", DdlObject::DropIndex},
-      {"drop sequence s", DdlObject::Sequence}, {"drop view v", DdlObject::DropRelations}, {"drop type t", DdlObject::Everywhere},
-      {"drop schema s", DdlObject::Everywhere}, {"drop function f", DdlObject::Everywhere}, {"drop trigger g on t", DdlObject::Relation},
-      {"drop policy p on t", DdlObject::Relation}, {"drop extension e", DdlObject::Everywhere}, {"drop publication p", DdlObject::Unknown},
-      {"alter table t add a int", DdlObject::Relation}, {"alter index i rename to j", DdlObject::DropIndex},
-      {"alter sequence s restart", DdlObject::Sequence}, {"alter type t add attribute a int", DdlObject::Everywhere},
-      {"alter view v rename to w", DdlObject::View}, {"comment on column t.a is 'x'", DdlObject::Relation},
-      {"comment on database d is 'x'", DdlObject::Database}, {"grant select on t to u", DdlObject::Relation},
-      {"grant usage on sequence s to u", DdlObject::Sequence}, {"grant usage on schema s to u", DdlObject::Everywhere},
-      {"alter table t owner to u", DdlObject::Relation}, {"alter system set a = 1", DdlObject::Database}};
+  const std::pair<const char*, DdlObject> objects[] = {{"drop table t", DdlObject::DropRelations},
+                                                       {"drop index i", DdlObject::DropIndex},
+                                                       {"drop sequence s", DdlObject::Sequence},
+                                                       {"drop view v", DdlObject::DropRelations},
+                                                       {"drop type t", DdlObject::Everywhere},
+                                                       {"drop schema s", DdlObject::Everywhere},
+                                                       {"drop function f", DdlObject::Everywhere},
+                                                       {"drop trigger g on t", DdlObject::Relation},
+                                                       {"drop policy p on t", DdlObject::Relation},
+                                                       {"drop extension e", DdlObject::Everywhere},
+                                                       {"drop publication p", DdlObject::Unknown},
+                                                       {"alter table t add a int", DdlObject::Relation},
+                                                       {"alter index i rename to j", DdlObject::DropIndex},
+                                                       {"alter sequence s restart", DdlObject::Sequence},
+                                                       {"alter type t add attribute a int", DdlObject::Everywhere},
+                                                       {"alter view v rename to w", DdlObject::View},
+                                                       {"comment on column t.a is 'x'", DdlObject::Relation},
+                                                       {"comment on database d is 'x'", DdlObject::Database},
+                                                       {"grant select on t to u", DdlObject::Relation},
+                                                       {"grant usage on sequence s to u", DdlObject::Sequence},
+                                                       {"grant usage on schema s to u", DdlObject::Everywhere},
+                                                       {"alter table t owner to u", DdlObject::Relation},
+                                                       {"alter system set a = 1", DdlObject::Database}};
   for (const auto& [text, object] : objects) EXPECT_EQ(one(text)->object, object) << text;
   EXPECT_TRUE(one("drop table t cascade")->cascade);
   EXPECT_FALSE(one("drop table t")->cascade);
@@ -146,14 +179,16 @@ TEST(Tokens, FollowPostgresLexicalRules) {
   ASSERT_TRUE(tokens);
   std::vector<std::string> got;
   for (const auto& t : *tokens) got.push_back(text.substr(t.begin, t.end - t.begin));
-  EXPECT_EQ(got, (std::vector<std::string>{"a", ".", "\"b \"\" c\"", "'it''s'", "e'\\''", "$$x'$y$$", "$t$ $$ $t$", "$12", "1.5e-3", "<=", "(", "x", "[", "1", "]", ")"}));
+  EXPECT_EQ(got, (std::vector<std::string>{"a", ".", "\"b \"\" c\"", "'it''s'", "e'\\''", "$$x'$y$$", "$t$ $$ $t$",
+                                           "$12", "1.5e-3", "<=", "(", "x", "[", "1", "]", ")"}));
   EXPECT_EQ((*tokens)[11].depth, 1u);
   EXPECT_EQ((*tokens)[13].depth, 2u);
   EXPECT_EQ(tokens->back().depth, 0u);
 }
 
 TEST(Tokens, RefuseWhatIsNotClosed) {
-  for (const std::string& text : {"'a", "\"a", "/* a", "$$ a", "(a", "a)", "e'\\"}) EXPECT_FALSE(tokenize(text, 0, text.size())) << text;
+  for (const std::string& text : {"'a", "\"a", "/* a", "$$ a", "(a", "a)", "e'\\"})
+    EXPECT_FALSE(tokenize(text, 0, text.size())) << text;
 }
 
 TEST(Tokens, HintsComeFromCommentsOnly) {
@@ -163,7 +198,8 @@ TEST(Tokens, HintsComeFromCommentsOnly) {
 }
 
 TEST(Same, ComparesShapesNotPlaces) {
-  const auto parsed = parse("select lower(a), lower( a ), lower(b), a::numeric(3), a::numeric(3), (select 1), (select 1)");
+  const auto parsed =
+      parse("select lower(a), lower( a ), lower(b), a::numeric(3), a::numeric(3), (select 1), (select 1)");
   const auto& t = parsed.statements.front()->select->targets;
   EXPECT_TRUE(same(*t[0].expr, *t[1].expr));
   EXPECT_FALSE(same(*t[0].expr, *t[2].expr));
