@@ -129,7 +129,9 @@ TEST(Golden, EveryCaseGivesItsRoute) {
       EXPECT_EQ(test.expected, got) << test.where << "\n" << test.sql;
     }
   }
-  if (only == nullptr) EXPECT_GE(count, 200u);
+  if (only == nullptr) {
+    EXPECT_GE(count, 200u);
+  }
 }
 
 }  // namespace
