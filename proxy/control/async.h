@@ -20,7 +20,8 @@ using Executor = asio::io_context::executor_type;
 template <class T>
 using Async = asio::awaitable<T, Executor>;
 inline constexpr asio::use_awaitable_t<Executor> kAwait{};
-using ControlTimer = asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, Executor>;
+using ControlTimer =
+    asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, Executor>;
 using Clock = std::chrono::steady_clock;
 
 // A flag that a coroutine waits for with a bound; set() wakes it, also when nobody waits yet.

@@ -69,13 +69,15 @@ void add_constraints(Catalog& catalog, const TablesByOid& by_oid, const CatalogR
   for (std::size_t i = 0; i < indexes.rows(); ++i) {
     CatalogTable* table = table_of(catalog, by_oid, indexes.number<Oid>(i, 0));
     if (table == nullptr) continue;
-    table->unique_indexes.push_back({indexes.text(i, 1), names(indexes.text(i, 2)), indexes.flag(i, 3), indexes.flag(i, 4)});
+    table->unique_indexes.push_back(
+        {indexes.text(i, 1), names(indexes.text(i, 2)), indexes.flag(i, 3), indexes.flag(i, 4)});
   }
   const RowSet& keys = rows.foreign_keys;
   for (std::size_t i = 0; i < keys.rows(); ++i) {
     CatalogTable* table = table_of(catalog, by_oid, keys.number<Oid>(i, 0));
     if (table == nullptr) continue;
-    table->foreign_keys.push_back({keys.text(i, 1), names(keys.text(i, 2)), keys.text(i, 3), keys.text(i, 4), names(keys.text(i, 5))});
+    table->foreign_keys.push_back(
+        {keys.text(i, 1), names(keys.text(i, 2)), keys.text(i, 3), keys.text(i, 4), names(keys.text(i, 5))});
   }
 }
 
@@ -96,7 +98,8 @@ void add_types(Catalog& catalog, const RowSet& rows, const RowSet& labels) {
   }
   for (std::size_t i = 0; i < labels.rows(); ++i) {
     const auto found = catalog.types.find(labels.number<Oid>(i, 0));
-    if (found != catalog.types.end()) found->second.enum_labels.emplace_back(labels.number<Oid>(i, 1), labels.text(i, 2));
+    if (found != catalog.types.end())
+      found->second.enum_labels.emplace_back(labels.number<Oid>(i, 1), labels.text(i, 2));
   }
 }
 
@@ -148,8 +151,10 @@ ShardFacts read_shard_facts(const RowSet& server, const RowSet& fingerprints, co
     facts.collation_c = server.flag(0, 3);
     facts.two_phase = server.number<int>(0, 4) > 0;
   }
-  for (std::size_t i = 0; i < fingerprints.rows(); ++i) facts.fingerprints[{fingerprints.text(i, 0), fingerprints.text(i, 1)}] = fingerprints.text(i, 2);
-  for (std::size_t i = 0; i < oids.rows(); ++i) facts.oids[{oids.letter(i, 0), oids.text(i, 2), oids.text(i, 3)}] = oids.number<Oid>(i, 1);
+  for (std::size_t i = 0; i < fingerprints.rows(); ++i)
+    facts.fingerprints[{fingerprints.text(i, 0), fingerprints.text(i, 1)}] = fingerprints.text(i, 2);
+  for (std::size_t i = 0; i < oids.rows(); ++i)
+    facts.oids[{oids.letter(i, 0), oids.text(i, 2), oids.text(i, 3)}] = oids.number<Oid>(i, 1);
   return facts;
 }
 
@@ -182,8 +187,10 @@ Catalog build_catalog(const CatalogRows& rows, const std::vector<CatalogFunction
   catalog.functions = built_in;
   for (auto& function : read_functions(rows.functions)) catalog.functions.push_back(std::move(function));
   catalog.function_index.reserve(catalog.functions.size());
-  for (std::size_t i = 0; i < catalog.functions.size(); ++i) catalog.function_index.emplace(catalog.functions[i].name, i);
-  for (std::size_t i = 0; i < rows.operators.rows(); ++i) catalog.operators.push_back({rows.operators.text(i, 0), rows.operators.text(i, 1)});
+  for (std::size_t i = 0; i < catalog.functions.size(); ++i)
+    catalog.function_index.emplace(catalog.functions[i].name, i);
+  for (std::size_t i = 0; i < rows.operators.rows(); ++i)
+    catalog.operators.push_back({rows.operators.text(i, 0), rows.operators.text(i, 1)});
   const RowSet& collations = rows.collations;
   for (std::size_t i = 0; i < collations.rows(); ++i) {
     const Oid oid = collations.number<Oid>(i, 0);
@@ -202,7 +209,9 @@ void add_foreign_tables(Catalog& catalog, const CatalogRows& rows, const OidMap&
   add_columns(other, by_oid, rows.columns);
   add_constraints(other, by_oid, rows);
   for (CatalogTable& table : other.tables) {
-    if (table.oid < 16384 || !catalog.table_index.emplace(table.schema + "." + table.name, catalog.tables.size()).second) continue;
+    if (table.oid < 16384 ||
+        !catalog.table_index.emplace(table.schema + "." + table.name, catalog.tables.size()).second)
+      continue;
     table.oid = 0;
     for (CatalogColumn& column : table.columns) column.type = oids.canonical(column.type);
     catalog.tables.push_back(std::move(table));
@@ -215,7 +224,8 @@ void compare_shards(Catalog& catalog, const std::vector<ShardFacts>& shards, std
     catalog.two_phase.push_back(shards[s].two_phase);
     if (shards[s].known) catalog.database_collation_c &= shards[s].collation_c;
     for (const auto& [name, fingerprint] : shards[s].fingerprints)
-      if (std::find(catalog.schemas.begin(), catalog.schemas.end(), name.first) == catalog.schemas.end()) catalog.schemas.push_back(name.first);
+      if (std::find(catalog.schemas.begin(), catalog.schemas.end(), name.first) == catalog.schemas.end())
+        catalog.schemas.push_back(name.first);
   }
   catalog.collation_is_c[catalog.database_collation] = catalog.database_collation_c;
   for (CatalogTable& table : catalog.tables) {

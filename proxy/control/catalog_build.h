@@ -13,7 +13,8 @@ namespace pgweir::control {
 
 // Rows of the catalog shard, each from the query of that name.
 struct CatalogRows {
-  RowSet server, schemas, relations, columns, unique_indexes, foreign_keys, functions, operators, types, enum_labels, collations;
+  RowSet server, schemas, relations, columns, unique_indexes, foreign_keys, functions, operators, types, enum_labels,
+      collations;
 };
 
 // What every shard is asked for, the catalog shard too.
@@ -23,7 +24,11 @@ struct ShardFacts {
   int version_num = 0;
   bool collation_c = false, two_phase = false;
   std::map<std::pair<std::string, std::string>, std::string> fingerprints;  // (schema, name) -> text
-  struct Named { char kind; std::string schema, name; auto operator<=>(const Named&) const = default; };
+  struct Named {
+    char kind;
+    std::string schema, name;
+    auto operator<=>(const Named&) const = default;
+  };
   std::map<Named, routing::Oid> oids;
 };
 
@@ -33,8 +38,9 @@ routing::OidMap map_oids(const ShardFacts& canonical, const ShardFacts& shard);
 
 // Everything that stands on the catalog shard. `built_in` are its built-in functions.
 routing::Catalog build_catalog(const CatalogRows& rows, const std::vector<routing::CatalogFunction>& built_in);
-// Adds the tables of another shard (its relations, columns, unique_indexes and foreign_keys) that `catalog` does not have,
-// with the shard's OIDs of user-defined types replaced by the canonical ones; their own OID is 0. Before compare_shards().
+// Adds the tables of another shard (its relations, columns, unique_indexes and foreign_keys) that `catalog` does not
+// have, with the shard's OIDs of user-defined types replaced by the canonical ones; their own OID is 0. Before
+// compare_shards().
 void add_foreign_tables(routing::Catalog& catalog, const CatalogRows& rows, const routing::OidMap& oids);
 // Adds what the shards say in comparison: presence, drift, OIDs, two-phase commit, collation of the whole cluster.
 void compare_shards(routing::Catalog& catalog, const std::vector<ShardFacts>& shards, std::size_t catalog_shard);

@@ -27,13 +27,16 @@ std::string together(const std::vector<std::string>& queries) {
 std::vector<std::string> shard_queries(bool canonical) {
   std::vector<std::string> queries{change_token_query(), server_query(), fingerprints_query(), oids_query()};
   if (!canonical) return queries;
-  for (const auto& query : {schemas_query(), relations_query(), columns_query(), unique_indexes_query(), foreign_keys_query(),
-                            functions_query(false), operators_query(), types_query(), enum_labels_query(), collations_query()})
+  for (const auto& query :
+       {schemas_query(), relations_query(), columns_query(), unique_indexes_query(), foreign_keys_query(),
+        functions_query(false), operators_query(), types_query(), enum_labels_query(), collations_query()})
     queries.push_back(query);
   return queries;
 }
 
-std::vector<std::string> table_queries() { return {relations_query(), columns_query(), unique_indexes_query(), foreign_keys_query()}; }
+std::vector<std::string> table_queries() {
+  return {relations_query(), columns_query(), unique_indexes_query(), foreign_keys_query()};
+}
 
 // Results without those of BEGIN and COMMIT.
 bool take(Reply& reply, std::size_t count) {
@@ -42,12 +45,14 @@ bool take(Reply& reply, std::size_t count) {
   return true;
 }
 
-SqlError incomplete() { return SqlError{"08P01", "the server answered with another number of results", {}, {}, {}, {}}; }
+SqlError incomplete() {
+  return SqlError{"08P01", "the server answered with another number of results", {}, {}, {}, {}};
+}
 
 }  // namespace
 
-CatalogLoader::CatalogLoader(asio::io_context& context, net::Resolver& resolver, std::shared_ptr<const config::Config> config,
-                             const config::Cluster& cluster)
+CatalogLoader::CatalogLoader(asio::io_context& context, net::Resolver& resolver,
+                             std::shared_ptr<const config::Config> config, const config::Cluster& cluster)
     : context_(context), config_(std::move(config)), cluster_(cluster) {
   const std::string& canonical = cluster.catalog_shard.empty() ? cluster.home : cluster.catalog_shard;
   for (std::size_t i = 0; i < cluster.shards.size(); ++i) {
@@ -60,7 +65,8 @@ CatalogLoader::CatalogLoader(asio::io_context& context, net::Resolver& resolver,
 Async<void> CatalogLoader::refresh(std::size_t shard) {
   Source& source = *sources_[shard];
   source.changed = false;
-  source.error = co_await source.connection.ensure(recovery_login(*config_, cluster_, cluster_.shards[shard].primary), kConnectBound);
+  source.error = co_await source.connection.ensure(recovery_login(*config_, cluster_, cluster_.shards[shard].primary),
+                                                   kConnectBound);
   if (source.error) co_return;
   Reply token = co_await source.connection.query(change_token_query(), kReadBound);
   if (!token.ok() || token.results.size() != 1 || token.results[0].rows() != 1) {
@@ -89,8 +95,17 @@ Async<void> CatalogLoader::refresh(std::size_t shard) {
       built_in_ = read_functions(functions.results[0]);
       built_in_version_ = facts.version_num;
     }
-    source.rows = CatalogRows{r[1], std::move(r[4]), std::move(r[5]), std::move(r[6]), std::move(r[7]), std::move(r[8]),
-                              std::move(r[9]), std::move(r[10]), std::move(r[11]), std::move(r[12]), std::move(r[13])};
+    source.rows = CatalogRows{r[1],
+                              std::move(r[4]),
+                              std::move(r[5]),
+                              std::move(r[6]),
+                              std::move(r[7]),
+                              std::move(r[8]),
+                              std::move(r[9]),
+                              std::move(r[10]),
+                              std::move(r[11]),
+                              std::move(r[12]),
+                              std::move(r[13])};
   }
   source.facts = std::move(facts);
   source.token = r[0].text(0, 0);
@@ -102,7 +117,8 @@ Async<void> CatalogLoader::read_tables(std::size_t shard) {
   Source& source = *sources_[shard];
   const auto& canonical = sources_[catalog_shard_]->facts.fingerprints;
   const auto& own = source.facts.fingerprints;
-  const bool foreign = std::any_of(own.begin(), own.end(), [&](const auto& table) { return !canonical.contains(table.first); });
+  const bool foreign =
+      std::any_of(own.begin(), own.end(), [&](const auto& table) { return !canonical.contains(table.first); });
   if (!foreign) {
     source.rows = {};
     co_return;
@@ -127,8 +143,13 @@ std::optional<SqlError> CatalogLoader::disagreement() const {
   for (std::size_t i = 0; i < sources_.size(); ++i) {
     const ShardFacts& facts = sources_[i]->facts;
     if (!facts.known || facts.encoding == canonical.encoding) continue;
-    return SqlError{"0A000", "shards differ in their encoding: " + cluster_.shards[catalog_shard_].name + " has " + canonical.encoding + ", " +
-                                 cluster_.shards[i].name + " has " + facts.encoding, {}, "Create the databases with one encoding.", {}, {}};
+    return SqlError{"0A000",
+                    "shards differ in their encoding: " + cluster_.shards[catalog_shard_].name + " has " +
+                        canonical.encoding + ", " + cluster_.shards[i].name + " has " + facts.encoding,
+                    {},
+                    "Create the databases with one encoding.",
+                    {},
+                    {}};
   }
   return std::nullopt;
 }
@@ -140,15 +161,17 @@ std::shared_ptr<const routing::Catalog> CatalogLoader::build() {
   for (std::size_t i = 0; i < sources_.size(); ++i) {
     const Source& source = *sources_[i];
     facts.push_back(source.facts);
-    if (i != catalog_shard_ && source.rows.relations.rows() > 0) add_foreign_tables(*catalog, source.rows, map_oids(canonical.facts, source.facts));
+    if (i != catalog_shard_ && source.rows.relations.rows() > 0)
+      add_foreign_tables(*catalog, source.rows, map_oids(canonical.facts, source.facts));
     if (source.changed && source.facts.version_num / 10000 != canonical.facts.version_num / 10000)
-      log::warning("cluster {}: shard {} runs PostgreSQL {}, shard {} runs {}", cluster_.name, cluster_.shards[i].name, source.facts.version,
-                   cluster_.shards[catalog_shard_].name, canonical.facts.version);
+      log::warning("cluster {}: shard {} runs PostgreSQL {}, shard {} runs {}", cluster_.name, cluster_.shards[i].name,
+                   source.facts.version, cluster_.shards[catalog_shard_].name, canonical.facts.version);
   }
   compare_shards(*catalog, facts, catalog_shard_);
   catalog->epoch = (catalog_ ? catalog_->epoch : 0) + 1;
   for (const auto& table : catalog->tables)
-    if (table.drifted) log::warning("cluster {}: table {}.{} differs between shards", cluster_.name, table.schema, table.name);
+    if (table.drifted)
+      log::warning("cluster {}: table {}.{} differs between shards", cluster_.name, table.schema, table.name);
   return catalog;
 }
 
@@ -170,7 +193,8 @@ Async<CatalogLoader::Outcome> CatalogLoader::load() {
   if (!sources_[catalog_shard_]->facts.known || (!changed && catalog_)) co_return outcome;
   std::vector<Async<void>> further;
   for (std::size_t i = 0; i < sources_.size(); ++i)
-    if (i != catalog_shard_ && sources_[i]->facts.known && sources_[i]->connection.is_open()) further.push_back(read_tables(i));
+    if (i != catalog_shard_ && sources_[i]->facts.known && sources_[i]->connection.is_open())
+      further.push_back(read_tables(i));
   co_await when_all(context_, std::move(further));
   if (auto wrong = disagreement()) {
     outcome.error = wrong;
@@ -184,22 +208,27 @@ Async<CatalogLoader::Outcome> CatalogLoader::load() {
 namespace {
 
 struct Once {
-  routing::Result<std::shared_ptr<const routing::Catalog>> result = SqlError{"08006", "the servers did not answer in time", {}, {}, {}, {}};
+  routing::Result<std::shared_ptr<const routing::Catalog>> result =
+      SqlError{"08006", "the servers did not answer in time", {}, {}, {}, {}};
   Async<void> run(CatalogLoader& loader) {
     auto outcome = co_await loader.load();
-    if (outcome.catalog) result = outcome.catalog;
-    else if (outcome.error) result = *outcome.error;
+    if (outcome.catalog)
+      result = outcome.catalog;
+    else if (outcome.error)
+      result = *outcome.error;
   }
 };
 
 }  // namespace
 
-routing::Result<std::shared_ptr<const routing::Catalog>> load_catalog_once(const config::Config& config, const config::Cluster& cluster,
-                                                                          std::chrono::milliseconds bound) {
+routing::Result<std::shared_ptr<const routing::Catalog>> load_catalog_once(const config::Config& config,
+                                                                           const config::Cluster& cluster,
+                                                                           std::chrono::milliseconds bound) {
   Once once;
   asio::io_context context;
   net::Resolver resolver;
-  CatalogLoader loader(context, resolver, std::shared_ptr<const config::Config>(std::shared_ptr<void>(), &config), cluster);
+  CatalogLoader loader(context, resolver, std::shared_ptr<const config::Config>(std::shared_ptr<void>(), &config),
+                       cluster);
   spawn(context, once.run(loader), "reading the schema");
   context.run_for(bound);
   return once.result;

@@ -1,5 +1,5 @@
-// Reads the schema of one cluster over kept connections to its primaries. Private to control/; used by one coroutine at a
-// time.
+// Reads the schema of one cluster over kept connections to its primaries. Private to control/; used by one coroutine at
+// a time.
 #pragma once
 
 #include <chrono>
@@ -16,7 +16,8 @@ namespace pgweir::control {
 class CatalogLoader {
  public:
   // `cluster` is a part of `config`.
-  CatalogLoader(asio::io_context& context, net::Resolver& resolver, std::shared_ptr<const config::Config> config, const config::Cluster& cluster);
+  CatalogLoader(asio::io_context& context, net::Resolver& resolver, std::shared_ptr<const config::Config> config,
+                const config::Cluster& cluster);
 
   struct Outcome {
     // The newest catalog: the same object as before where nothing has changed; null before the first success.
@@ -35,7 +36,7 @@ class CatalogLoader {
     std::string token;  // of `facts`
     bool changed = false;
     ShardFacts facts;
-    CatalogRows rows;   // the catalog shard: everything; others: tables that the catalog shard lacks
+    CatalogRows rows;  // the catalog shard: everything; others: tables that the catalog shard lacks
     std::optional<protocol::SqlError> error;
   };
   Async<void> refresh(std::size_t shard);

@@ -1,5 +1,6 @@
-// The SQL that reads a server's catalogs (PostgreSQL 12 to 18). Every text is one SELECT whose columns are listed beside
-// it; sessions have search_path = pg_catalog (login.cpp), so names in definitions come out qualified. Constants only.
+// The SQL that reads a server's catalogs (PostgreSQL 12 to 18). Every text is one SELECT whose columns are listed
+// beside it; sessions have search_path = pg_catalog (login.cpp), so names in definitions come out qualified. Constants
+// only.
 #pragma once
 
 #include <string>

@@ -10,19 +10,26 @@ using State = metrics::EndpointState::State;
 
 constexpr auto kProbeInterval = 500ms;
 constexpr auto kCatalogInterval = 30s;
-constexpr auto kCatalogRetry = 1s;      // until every shard's schema was read once, and after a failure
-constexpr auto kRefreshLimit = 5s;      // how long a session waits for a refresh
+constexpr auto kCatalogRetry = 1s;  // until every shard's schema was read once, and after a failure
+constexpr auto kRefreshLimit = 5s;  // how long a session waits for a refresh
 constexpr auto kRecoveryInterval = 5s;
 constexpr auto kRecoveryHurry = 500ms;
-constexpr auto kHurryFor = 5s;          // longer than a transaction must be old before it is touched
-constexpr auto kCleanInterval = 30s;
+constexpr auto kHurryFor = 5s;  // longer than a transaction must be old before it is touched
+constexpr auto kCleanInterval = 10s;
 
 }  // namespace
 
-ClusterWatch::ClusterWatch(asio::io_context& context, net::Resolver& resolver, std::shared_ptr<const config::Config> config,
-                           const config::Cluster& cluster, Publish publish, std::function<void()> progressed)
-    : context_(context), resolver_(resolver), config_(std::move(config)), cluster_(cluster), publish_(std::move(publish)),
-      progressed_(std::move(progressed)), catalog_wanted_(context), recovery_wanted_(context) {
+ClusterWatch::ClusterWatch(asio::io_context& context, net::Resolver& resolver,
+                           std::shared_ptr<const config::Config> config, const config::Cluster& cluster,
+                           Publish publish, std::function<void()> progressed)
+    : context_(context),
+      resolver_(resolver),
+      config_(std::move(config)),
+      cluster_(cluster),
+      publish_(std::move(publish)),
+      progressed_(std::move(progressed)),
+      catalog_wanted_(context),
+      recovery_wanted_(context) {
   const auto add = [this](std::size_t shard, int replica, const config::Endpoint& address) {
     Endpoint endpoint;
     endpoint.shard = shard;
@@ -35,10 +42,13 @@ ClusterWatch::ClusterWatch(asio::io_context& context, net::Resolver& resolver, s
   };
   for (std::size_t shard = 0; shard < cluster.shards.size(); ++shard) {
     add(shard, -1, cluster.shards[shard].primary);
-    for (std::size_t r = 0; r < cluster.shards[shard].replicas.size(); ++r) add(shard, static_cast<int>(r), cluster.shards[shard].replicas[r]);
+    for (std::size_t r = 0; r < cluster.shards[shard].replicas.size(); ++r)
+      add(shard, static_cast<int>(r), cluster.shards[shard].replicas[r]);
   }
   if (cluster.shards.size() > 1)
-    refusal_ = routing::refuse("two_phase_unavailable", "writes on several shards are not possible yet: the shards were not asked", "Repeat it shortly.");
+    refusal_ = routing::refuse("two_phase_unavailable",
+                               "writes on several shards are not possible yet: the shards were not asked",
+                               "Repeat it shortly.");
   else
     writes_settled_ = true;
 }
@@ -109,9 +119,14 @@ void ClusterWatch::record(std::size_t index, Probe probe) {
   }
   if (!changed) return;
   const auto name = metrics::endpoint_state_name(probe.state);
-  if (probe.state == State::Up) log::info("cluster {}: {} of shard {} ({}) is up", cluster_.name, endpoint.state.role, endpoint.state.shard, endpoint.state.endpoint);
-  else log::warning("cluster {}: {} of shard {} ({}) is {}: {}", cluster_.name, endpoint.state.role, endpoint.state.shard, endpoint.state.endpoint, name, probe.error);
-  if (was_seen && probe.state == State::Up && endpoint.replica < 0) {  // it may have another schema, and transactions of ours
+  if (probe.state == State::Up)
+    log::info("cluster {}: {} of shard {} ({}) is up", cluster_.name, endpoint.state.role, endpoint.state.shard,
+              endpoint.state.endpoint);
+  else
+    log::warning("cluster {}: {} of shard {} ({}) is {}: {}", cluster_.name, endpoint.state.role, endpoint.state.shard,
+                 endpoint.state.endpoint, name, probe.error);
+  if (was_seen && probe.state == State::Up &&
+      endpoint.replica < 0) {  // it may have another schema, and transactions of ours
     catalog_wanted_.set();
     recovery_wanted_.set();
   }
@@ -134,12 +149,14 @@ Async<void> ClusterWatch::keep_catalog() {
       publish_(cluster_.name, cluster_, published);
     }
     const std::string error = outcome.error ? outcome.error->message : "";
-    if (error != last_error && !error.empty()) log::warning("cluster {}: the schema was not read: {}", cluster_.name, error);
+    if (error != last_error && !error.empty())
+      log::warning("cluster {}: the schema was not read: {}", cluster_.name, error);
     last_error = error;
     if (published && !catalog_settled_.exchange(true)) progressed_();
     for (const auto& request : serving) request->complete();
     const bool retry = outcome.error || !outcome.complete;
-    (void)co_await catalog_wanted_.wait(retry ? std::chrono::milliseconds(kCatalogRetry) : std::chrono::milliseconds(kCatalogInterval));
+    (void)co_await catalog_wanted_.wait(retry ? std::chrono::milliseconds(kCatalogRetry)
+                                              : std::chrono::milliseconds(kCatalogInterval));
   }
 }
 
@@ -162,7 +179,8 @@ Async<void> ClusterWatch::keep_transactions() {
     }
     if (!writes_settled_.exchange(true)) progressed_();
     const bool hurry = Clock::now() < hurry_until_ || !refusal.empty();
-    (void)co_await recovery_wanted_.wait(hurry ? std::chrono::milliseconds(kRecoveryHurry) : std::chrono::milliseconds(kRecoveryInterval));
+    (void)co_await recovery_wanted_.wait(hurry ? std::chrono::milliseconds(kRecoveryHurry)
+                                               : std::chrono::milliseconds(kRecoveryInterval));
   }
 }
 
@@ -179,7 +197,8 @@ std::optional<protocol::SqlError> ClusterWatch::writes_refusal() const {
 int ClusterWatch::choose_replica(routing::ShardId shard) const {
   const std::lock_guard lock(mutex_);
   unsigned up = 0;
-  for (const Endpoint& endpoint : endpoints_) up += endpoint.shard == shard.value && endpoint.replica >= 0 && endpoint.state.state == State::Up;
+  for (const Endpoint& endpoint : endpoints_)
+    up += endpoint.shard == shard.value && endpoint.replica >= 0 && endpoint.state.state == State::Up;
   if (up == 0) return -1;
   unsigned turn = turn_.fetch_add(1, std::memory_order_relaxed) % up;
   for (const Endpoint& endpoint : endpoints_) {

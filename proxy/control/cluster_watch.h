@@ -1,5 +1,5 @@
-// Everything the control thread does for one cluster: a probe per server, the schema loop, the recovery loop. Private to
-// control/. Made and stopped on the control thread; the queries marked so are thread-safe.
+// Everything the control thread does for one cluster: a probe per server, the schema loop, the recovery loop. Private
+// to control/. Made and stopped on the control thread; the queries marked so are thread-safe.
 #pragma once
 
 #include <atomic>
@@ -33,9 +33,10 @@ class RefreshRequest {
 class ClusterWatch : public std::enable_shared_from_this<ClusterWatch> {
  public:
   // `publish` is called on the control thread with each new catalog.
-  using Publish = std::function<void(const std::string& cluster, const config::Cluster&, std::shared_ptr<const routing::Catalog>)>;
-  ClusterWatch(asio::io_context& context, net::Resolver& resolver, std::shared_ptr<const config::Config> config, const config::Cluster& cluster,
-               Publish publish, std::function<void()> progressed);
+  using Publish =
+      std::function<void(const std::string& cluster, const config::Cluster&, std::shared_ptr<const routing::Catalog>)>;
+  ClusterWatch(asio::io_context& context, net::Resolver& resolver, std::shared_ptr<const config::Config> config,
+               const config::Cluster& cluster, Publish publish, std::function<void()> progressed);
 
   // Before start(): takes over what `old` knows about the same servers, so that a reload does not forget it.
   void inherit(const ClusterWatch& old);

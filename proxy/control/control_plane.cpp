@@ -27,7 +27,8 @@ struct ControlPlane::Impl {
   }
   // On the control thread: starts and stops watches so that they are those of the current configuration.
   void adopt_config();
-  void publish(const std::string& name, const config::Cluster& cluster, std::shared_ptr<const routing::Catalog> catalog);
+  void publish(const std::string& name, const config::Cluster& cluster,
+               std::shared_ptr<const routing::Catalog> catalog);
   bool settled() const;
   void progressed() {
     const std::lock_guard lock(settle_mutex);
@@ -37,7 +38,7 @@ struct ControlPlane::Impl {
   runtime::Runtime& runtime;
   asio::io_context context{1};
   asio::executor_work_guard<Executor> work;
-  net::Resolver resolver;  // own: its answers never outlive the context
+  net::Resolver resolver;           // own: its answers never outlive the context
   mutable std::shared_mutex mutex;  // guards watches
   std::map<std::string, WatchPtr> watches;
   std::atomic<bool> adopted{false};
@@ -51,10 +52,11 @@ namespace {
 // What a watch depends on.
 bool same_watch(const ClusterWatch& watch, const config::Config& config, const config::Cluster& cluster) {
   const config::Cluster& old = watch.cluster();
-  return old.database == cluster.database && old.shards == cluster.shards && old.home == cluster.home && old.catalog_shard == cluster.catalog_shard &&
-         old.recovery_user == cluster.recovery_user && old.recovery_password == cluster.recovery_password &&
-         old.recovery_user_configured == cluster.recovery_user_configured && watch.config()->tls_server == config.tls_server &&
-         watch.config()->users == config.users;
+  return old.database == cluster.database && old.shards == cluster.shards && old.home == cluster.home &&
+         old.catalog_shard == cluster.catalog_shard && old.recovery_user == cluster.recovery_user &&
+         old.recovery_password == cluster.recovery_password &&
+         old.recovery_user_configured == cluster.recovery_user_configured &&
+         watch.config()->tls_server == config.tls_server && watch.config()->users == config.users;
 }
 
 }  // namespace
@@ -73,9 +75,8 @@ void ControlPlane::Impl::adopt_config() {
       }
       auto watch = std::make_shared<ClusterWatch>(
           context, resolver, config, cluster,
-          [this](const std::string& name, const config::Cluster& watched, std::shared_ptr<const routing::Catalog> catalog) {
-            publish(name, watched, std::move(catalog));
-          },
+          [this](const std::string& name, const config::Cluster& watched,
+                 std::shared_ptr<const routing::Catalog> catalog) { publish(name, watched, std::move(catalog)); },
           [this] { progressed(); });
       if (found != watches.end()) watch->inherit(*found->second);
       next.emplace(cluster.name, watch);
@@ -94,7 +95,8 @@ void ControlPlane::Impl::adopt_config() {
   progressed();
 }
 
-void ControlPlane::Impl::publish(const std::string& name, const config::Cluster& cluster, std::shared_ptr<const routing::Catalog> catalog) {
+void ControlPlane::Impl::publish(const std::string& name, const config::Cluster& cluster,
+                                 std::shared_ptr<const routing::Catalog> catalog) {
   update_snapshot(runtime, [&](runtime::Snapshot& next) {
     const config::Cluster* current = next.config->find_cluster(name);
     // A reload may have moved the cluster to other servers; the watch of those is on its way.
@@ -145,8 +147,10 @@ void ControlPlane::reconfigure() {
 void ControlPlane::refresh_catalog(const std::string& cluster, net::Worker& worker, std::function<void()> done) {
   auto request = std::make_shared<RefreshRequest>(worker, std::move(done));
   asio::post(impl_->context, [impl = impl_.get(), cluster, request] {
-    if (const auto watch = impl->find(cluster)) watch->refresh(request);
-    else request->complete();
+    if (const auto watch = impl->find(cluster))
+      watch->refresh(request);
+    else
+      request->complete();
   });
 }
 

@@ -1,6 +1,7 @@
 // The control plane: one thread of its own that watches the servers, loads schemas, installs the decision table and
-// finishes distributed transactions that lost their coordinator. It speaks to servers through libpq, asynchronously, each
-// step under a deadline, so that one stopped shard delays no other. Implements what sessions need (runtime::Control).
+// finishes distributed transactions that lost their coordinator. It speaks to servers through libpq, asynchronously,
+// each step under a deadline, so that one stopped shard delays no other. Implements what sessions need
+// (runtime::Control).
 //
 // Members are thread-safe unless said otherwise.
 #pragma once

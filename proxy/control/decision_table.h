@@ -1,5 +1,5 @@
-// The table of decisions about distributed transactions, on every shard of a cluster with several: pgweir.decision, and the
-// function pgweir.decide() through which application roles write to it without rights on it. Private to control/.
+// The table of decisions about distributed transactions, on every shard of a cluster with several: pgweir.decision, and
+// the function pgweir.decide() through which application roles write to it without rights on it. Private to control/.
 #pragma once
 
 #include <optional>
@@ -10,8 +10,8 @@
 namespace pgweir::control {
 
 struct DecisionTableState {
-  bool ready = false;                        // distributed writes may use this shard
-  std::optional<protocol::SqlError> refusal; // why not, for users; with the shard's name
+  bool ready = false;                         // distributed writes may use this shard
+  std::optional<protocol::SqlError> refusal;  // why not, for users; with the shard's name
 };
 
 // Installs what is missing: durable, idempotent, safe against other proxies that do the same (advisory lock). The

@@ -8,11 +8,13 @@ using State = metrics::EndpointState::State;
 
 constexpr auto kProbeBound = 2s;
 
-// libpq keeps no SQLSTATE of a refused login (57P03), only its text (postmaster.c). In another language the server counts
-// as down instead, which is treated alike.
+// libpq keeps no SQLSTATE of a refused login (57P03), only its text (postmaster.c). In another language the server
+// counts as down instead, which is treated alike.
 bool starting_up(const std::string& error) {
-  return error.find("is starting up") != std::string::npos || error.find("not yet accepting connections") != std::string::npos ||
-         error.find("in recovery mode") != std::string::npos || error.find("not accepting connections") != std::string::npos;
+  return error.find("is starting up") != std::string::npos ||
+         error.find("not yet accepting connections") != std::string::npos ||
+         error.find("in recovery mode") != std::string::npos ||
+         error.find("not accepting connections") != std::string::npos;
 }
 
 Probe failed(const std::string& error) { return {starting_up(error) ? State::Recovering : State::Down, error}; }
@@ -28,7 +30,8 @@ Async<Probe> HealthProbe::run() {
   }
   const bool standby = reply.results[0].flag(0, 0);
   if (standby != primary_) co_return Probe{State::Up, {}};
-  co_return Probe{State::Recovering, primary_ ? "it is a standby, but configured as the primary" : "it is a primary, but configured as a replica"};
+  co_return Probe{State::Recovering, primary_ ? "it is a standby, but configured as the primary"
+                                              : "it is a primary, but configured as a replica"};
 }
 
 }  // namespace pgweir::control

@@ -3,16 +3,24 @@
 namespace pgweir::control {
 namespace {
 
-std::string plain(const config::Secret& secret) { return secret.kind == config::Secret::Kind::Plain ? secret.value : std::string(); }
+std::string plain(const config::Secret& secret) {
+  return secret.kind == config::Secret::Kind::Plain ? secret.value : std::string();
+}
 
 const char* sslmode(config::TlsMode mode) {
   switch (mode) {
-    case config::TlsMode::Disable: return "disable";
-    case config::TlsMode::Allow: return "allow";
-    case config::TlsMode::Prefer: return "prefer";
-    case config::TlsMode::Require: return "require";
-    case config::TlsMode::VerifyCa: return "verify-ca";
-    case config::TlsMode::VerifyFull: break;
+    case config::TlsMode::Disable:
+      return "disable";
+    case config::TlsMode::Allow:
+      return "allow";
+    case config::TlsMode::Prefer:
+      return "prefer";
+    case config::TlsMode::Require:
+      return "require";
+    case config::TlsMode::VerifyCa:
+      return "verify-ca";
+    case config::TlsMode::VerifyFull:
+      break;
   }
   return "verify-full";
 }
@@ -30,13 +38,16 @@ Login recovery_login(const config::Config& config, const config::Cluster& cluste
   return Login{endpoint, cluster.database, cluster.recovery_user, plain(cluster.recovery_password), config.tls_server};
 }
 
-Login owner_login(const config::Config& config, const config::Cluster& cluster, const config::Endpoint& endpoint, const std::string& role) {
+Login owner_login(const config::Config& config, const config::Cluster& cluster, const config::Endpoint& endpoint,
+                  const std::string& role) {
   Login login = recovery_login(config, cluster, endpoint);
   if (cluster.recovery_user_configured) return login;
   for (const config::User& user : config.users) {
     const std::string& name = user.server_user.empty() ? user.name : user.server_user;
-    const config::Secret& secret = user.server_password.kind != config::Secret::Kind::None ? user.server_password : user.password;
-    if (name != role || (secret.kind != config::Secret::Kind::Plain && secret.kind != config::Secret::Kind::None)) continue;
+    const config::Secret& secret =
+        user.server_password.kind != config::Secret::Kind::None ? user.server_password : user.password;
+    if (name != role || (secret.kind != config::Secret::Kind::Plain && secret.kind != config::Secret::Kind::None))
+      continue;
     login.user = name;
     login.password = plain(secret);
     break;

@@ -19,9 +19,10 @@ struct Login {
 
 // As the cluster's recovery_user.
 Login recovery_login(const config::Config& config, const config::Cluster& cluster, const config::Endpoint& endpoint);
-// As `role` itself when some user of the configuration logs in to servers under that name with a plain password; else as
-// recovery_login. What finishes a prepared transaction of that owner.
-Login owner_login(const config::Config& config, const config::Cluster& cluster, const config::Endpoint& endpoint, const std::string& role);
+// As `role` itself when some user of the configuration logs in to servers under that name with a plain password; else
+// as recovery_login. What finishes a prepared transaction of that owner.
+Login owner_login(const config::Config& config, const config::Cluster& cluster, const config::Endpoint& endpoint,
+                  const std::string& role);
 
 // Keywords and values for PQconnectStartParams. `address` is the resolved IP, empty for unix sockets: libpq itself then
 // never looks up a name. Every keyword that the environment could set otherwise is given.

@@ -12,8 +12,12 @@ namespace {
 using Descriptor = asio::posix::basic_stream_descriptor<Executor>;
 using protocol::SqlError;
 
-struct CloseConnection { void operator()(PGconn* connection) const { PQfinish(connection); } };
-struct ClearResult { void operator()(PGresult* result) const { PQclear(result); } };
+struct CloseConnection {
+  void operator()(PGconn* connection) const { PQfinish(connection); }
+};
+struct ClearResult {
+  void operator()(PGresult* result) const { PQclear(result); }
+};
 using ResultPtr = std::unique_ptr<PGresult, ClearResult>;
 
 // One line: libpq's own messages have several, indented by tabs.
@@ -21,8 +25,10 @@ std::string trimmed(const char* text) {
   std::string out;
   for (const char* at = text != nullptr ? text : ""; *at != '\0'; ++at) {
     const bool space = *at == '\n' || *at == '\t' || *at == ' ';
-    if (!space) out += *at;
-    else if (!out.empty() && out.back() != ' ') out += ' ';
+    if (!space)
+      out += *at;
+    else if (!out.empty() && out.back() != ' ')
+      out += ' ';
   }
   if (!out.empty() && out.back() == ' ') out.pop_back();
   return out;
@@ -32,7 +38,12 @@ SqlError lost(std::string message) { return SqlError{"08006", std::move(message)
 
 SqlError error_of(const PGresult* result) {
   const auto field = [result](int code) { return trimmed(PQresultErrorField(result, code)); };
-  SqlError error{field(PG_DIAG_SQLSTATE), field(PG_DIAG_MESSAGE_PRIMARY), field(PG_DIAG_MESSAGE_DETAIL), field(PG_DIAG_MESSAGE_HINT), {}, {}};
+  SqlError error{field(PG_DIAG_SQLSTATE),
+                 field(PG_DIAG_MESSAGE_PRIMARY),
+                 field(PG_DIAG_MESSAGE_DETAIL),
+                 field(PG_DIAG_MESSAGE_HINT),
+                 {},
+                 {}};
   if (error.sqlstate.empty()) error = lost(trimmed(PQresultErrorMessage(result)));
   return error;
 }
@@ -46,7 +57,8 @@ RowSet rows_of(const PGresult* result) {
   set.nulls.reserve(set.cells.capacity());
   for (int row = 0; row < rows; ++row)
     for (int column = 0; column < columns; ++column) {
-      set.cells.emplace_back(PQgetvalue(result, row, column), static_cast<std::size_t>(PQgetlength(result, row, column)));
+      set.cells.emplace_back(PQgetvalue(result, row, column),
+                             static_cast<std::size_t>(PQgetlength(result, row, column)));
       set.nulls.push_back(PQgetisnull(result, row, column) != 0);
     }
   return set;
@@ -130,7 +142,9 @@ Async<net::Result<std::string>> resolve(StatePtr state, config::Endpoint endpoin
   const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
   state->resolver.resolve(endpoint, left, executor, callback);
   (void)co_await resolution->arrived.wait(left + std::chrono::milliseconds(100));
-  if (!resolution->answer) co_return net::StreamError{net::StreamError::Kind::Timeout, 0, "the name " + endpoint.host + " was not resolved in time"};
+  if (!resolution->answer)
+    co_return net::StreamError{net::StreamError::Kind::Timeout, 0,
+                               "the name " + endpoint.host + " was not resolved in time"};
   if (!resolution->answer->ok()) co_return resolution->answer->error();
   co_return resolution->answer->value().front().host();
 }
@@ -139,9 +153,12 @@ void ignore_notice(void*, const PGresult*) {}
 
 }  // namespace
 
-PgConnection::PgConnection(asio::io_context& context, net::Resolver& resolver) : state_(std::make_shared<State>(context, resolver)) {}
+PgConnection::PgConnection(asio::io_context& context, net::Resolver& resolver)
+    : state_(std::make_shared<State>(context, resolver)) {}
 PgConnection::~PgConnection() { close(); }
-bool PgConnection::is_open() const { return state_->connection != nullptr && PQstatus(state_->connection.get()) == CONNECTION_OK; }
+bool PgConnection::is_open() const {
+  return state_->connection != nullptr && PQstatus(state_->connection.get()) == CONNECTION_OK;
+}
 void PgConnection::close() { state_->close(); }
 
 Async<std::optional<SqlError>> PgConnection::ensure(Login login, std::chrono::milliseconds bound) {
@@ -164,7 +181,8 @@ Async<std::optional<SqlError>> PgConnection::open(Login login, std::chrono::mill
   keywords.push_back(nullptr), values.push_back(nullptr);
   state->connection.reset(PQconnectStartParams(keywords.data(), values.data(), 0));
   PGconn* connection = state->connection.get();
-  PostgresPollingStatusType status = connection == nullptr || PQstatus(connection) == CONNECTION_BAD ? PGRES_POLLING_FAILED : PGRES_POLLING_WRITING;
+  PostgresPollingStatusType status =
+      connection == nullptr || PQstatus(connection) == CONNECTION_BAD ? PGRES_POLLING_FAILED : PGRES_POLLING_WRITING;
   while (status == PGRES_POLLING_READING || status == PGRES_POLLING_WRITING) {
     // libpq may have replaced its socket (a second try without TLS), possibly under the same number.
     if (!state->watch_socket()) break;
@@ -208,13 +226,16 @@ Async<Reply> PgConnection::query(std::string sql, std::chrono::milliseconds boun
       const ResultPtr result(PQgetResult(connection));
       if (!result) break;
       const ExecStatusType status = PQresultStatus(result.get());
-      if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK || status == PGRES_EMPTY_QUERY) reply.results.push_back(rows_of(result.get()));
-      else if (!reply.error) reply.error = error_of(result.get());
+      if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK || status == PGRES_EMPTY_QUERY)
+        reply.results.push_back(rows_of(result.get()));
+      else if (!reply.error)
+        reply.error = error_of(result.get());
       continue;
     }
     // A server that reads slowly: our queries are short, so waiting for it to answer or to take more is the same.
     bool ready = true;
-    if (unsent >= 0) ready = co_await wait_socket(state, unsent == 1 ? Descriptor::wait_write : Descriptor::wait_read, deadline);
+    if (unsent >= 0)
+      ready = co_await wait_socket(state, unsent == 1 ? Descriptor::wait_write : Descriptor::wait_read, deadline);
     if (!ready) {
       fail("no answer from " + state->login.endpoint.to_string() + " within " + std::to_string(bound.count()) + " ms");
       co_return reply;

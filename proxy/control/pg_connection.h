@@ -7,11 +7,11 @@
 #include <string>
 #include <vector>
 
+#include "protocol/result.h"
 #include "proxy/control/async.h"
 #include "proxy/control/login.h"
 #include "proxy/control/row_set.h"
 #include "proxy/net/resolver.h"
-#include "protocol/result.h"
 
 namespace pgweir::control {
 

@@ -1,6 +1,6 @@
-// Finishes distributed transactions of one cluster whose coordinator is gone, and deletes decisions that nobody needs any
-// more. Any number of proxies may do it at once: the unique index on the decision's gid settles every race.
-// Private to control/; used by one coroutine at a time.
+// Finishes distributed transactions of one cluster whose coordinator is gone, and deletes decisions that nobody needs
+// any more. Any number of proxies may do it at once: the unique index on the decision's gid settles every race. Private
+// to control/; used by one coroutine at a time.
 #pragma once
 
 #include <map>
@@ -19,28 +19,38 @@ namespace pgweir::control {
 class Recovery {
  public:
   // `cluster` is a part of `config` and has two or more shards.
-  Recovery(asio::io_context& context, net::Resolver& resolver, std::shared_ptr<const config::Config> config, const config::Cluster& cluster);
+  Recovery(asio::io_context& context, net::Resolver& resolver, std::shared_ptr<const config::Config> config,
+           const config::Cluster& cluster);
 
   struct Outcome {
     std::optional<protocol::SqlError> refusal;  // of distributed writes; nullopt: every shard can take part
-    std::uint64_t old = 0;                      // prepared transactions of ours that are older than kMinimumAge, before this pass
+    std::uint64_t old = 0;  // prepared transactions of ours that are older than kMinimumAge, before this pass
   };
-  // One pass over all shards: installs decision tables, finishes what is old enough; with `clean`, deletes old decisions.
-  // A shard that does not answer keeps its transactions and the decisions about them.
+  // One pass over all shards: installs decision tables, finishes what is old enough; with `clean`, deletes old
+  // decisions. A shard that does not answer keeps its transactions and the decisions about them.
   Async<Outcome> pass(bool clean);
 
  private:
-  struct Prepared { std::string gid, owner; Gid parsed; bool old = false; };
+  struct Prepared {
+    std::string gid, owner;
+    Gid parsed;
+    bool old = false;
+  };
   struct Source {
-    Source(asio::io_context& context, net::Resolver& resolver) : connection(context, resolver), owner_connection(context, resolver) {}
+    Source(asio::io_context& context, net::Resolver& resolver)
+        : connection(context, resolver), owner_connection(context, resolver) {}
     PgConnection connection, owner_connection;
-    bool listed = false;   // `prepared` is what the shard holds now
+    bool listed = false;  // `prepared` is what the shard holds now
     std::vector<Prepared> prepared;
     DecisionTableState table;
     unsigned blocked = 0;  // decisions of this pass that waited for a live coordinator in vain
   };
   enum class Decision { Unknown, Commit, Abort };
-  struct Row { std::string gid, state; bool has_participants = false; std::vector<std::string> participants; };
+  struct Row {
+    std::string gid, state;
+    bool has_participants = false;
+    std::vector<std::string> participants;
+  };
 
   Async<void> look(std::size_t shard);
   Async<void> list(std::size_t shard);

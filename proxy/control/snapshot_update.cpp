@@ -26,16 +26,17 @@ bool update_snapshot(runtime::Runtime& runtime, const std::function<bool(runtime
 
 std::uint64_t next_routing_version() { return routing_version.fetch_add(1, std::memory_order_relaxed) + 1; }
 
-routing::Result<std::shared_ptr<const routing::ClusterRouting>> make_routing(std::shared_ptr<const config::Config> config,
-                                                                            const config::Cluster& cluster,
-                                                                            const routing::ClusterRouting* before) {
+routing::Result<std::shared_ptr<const routing::ClusterRouting>> make_routing(
+    std::shared_ptr<const config::Config> config, const config::Cluster& cluster,
+    const routing::ClusterRouting* before) {
   std::shared_ptr<const routing::Catalog> catalog;
   if (before != nullptr && before->catalog && same_servers(*before->cluster, cluster)) catalog = before->catalog;
   if (!catalog) catalog = std::make_shared<const routing::Catalog>();
   return routing::ClusterRouting::make(std::move(config), cluster, std::move(catalog), next_routing_version());
 }
 
-routing::Result<runtime::SnapshotPtr> make_snapshot(std::shared_ptr<const config::Config> config, const runtime::Snapshot* before) {
+routing::Result<runtime::SnapshotPtr> make_snapshot(std::shared_ptr<const config::Config> config,
+                                                    const runtime::Snapshot* before) {
   auto snapshot = std::make_shared<runtime::Snapshot>();
   snapshot->config = config;
   if (before != nullptr) snapshot->client_tls = before->client_tls, snapshot->version = before->version + 1;

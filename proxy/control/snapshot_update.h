@@ -19,11 +19,12 @@ std::uint64_t next_routing_version();
 
 // What a cluster is routed by under `config`: with the catalog that `before` has where that still describes the same
 // servers, else with one that is not loaded.
-routing::Result<std::shared_ptr<const routing::ClusterRouting>> make_routing(std::shared_ptr<const config::Config> config,
-                                                                            const config::Cluster& cluster,
-                                                                            const routing::ClusterRouting* before);
+routing::Result<std::shared_ptr<const routing::ClusterRouting>> make_routing(
+    std::shared_ptr<const config::Config> config, const config::Cluster& cluster,
+    const routing::ClusterRouting* before);
 
 // The first snapshot, or that after a reload (`before` null or not): everything but the TLS context, which stays.
-routing::Result<runtime::SnapshotPtr> make_snapshot(std::shared_ptr<const config::Config> config, const runtime::Snapshot* before);
+routing::Result<runtime::SnapshotPtr> make_snapshot(std::shared_ptr<const config::Config> config,
+                                                    const runtime::Snapshot* before);
 
 }  // namespace pgweir::control

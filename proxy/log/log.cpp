@@ -14,10 +14,14 @@ std::atomic<config::LogFormat> line_format{config::LogFormat::Text};
 
 constexpr std::string_view name(Level level) {
   switch (level) {
-    case Level::Debug: return "debug";
-    case Level::Info: return "info";
-    case Level::Warning: return "warning";
-    case Level::Error: break;
+    case Level::Debug:
+      return "debug";
+    case Level::Info:
+      return "info";
+    case Level::Warning:
+      return "warning";
+    case Level::Error:
+      break;
   }
   return "error";
 }
@@ -25,10 +29,14 @@ constexpr std::string_view name(Level level) {
 // Backslashes, quotes (JSON only) and control characters escaped as JSON does.
 void append_escaped(std::string& out, std::string_view text, bool quotes) {
   for (const char c : text) {
-    if (quotes && (c == '"' || c == '\\')) out += '\\', out += c;
-    else if (c == '\n') out += quotes ? "\\n" : " ";
-    else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) out += fmt::format("\\u{:04x}", static_cast<unsigned char>(c));
-    else out += c;
+    if (quotes && (c == '"' || c == '\\'))
+      out += '\\', out += c;
+    else if (c == '\n')
+      out += quotes ? "\\n" : " ";
+    else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
+      out += fmt::format("\\u{:04x}", static_cast<unsigned char>(c));
+    else
+      out += c;
   }
 }
 
@@ -36,8 +44,8 @@ std::string timestamp(std::int64_t microseconds) {
   const std::time_t seconds = static_cast<std::time_t>(microseconds / 1'000'000);
   std::tm parts{};
   gmtime_r(&seconds, &parts);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday, parts.tm_hour,
-                     parts.tm_min, parts.tm_sec, microseconds % 1'000'000 / 1000);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", parts.tm_year + 1900, parts.tm_mon + 1,
+                     parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec, microseconds % 1'000'000 / 1000);
 }
 
 }  // namespace

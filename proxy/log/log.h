@@ -28,12 +28,20 @@ void log(Level level, fmt::format_string<Args...> text, Args&&... args) {
   if (enabled(level)) write(level, fmt::format(text, std::forward<Args>(args)...));
 }
 template <class... Args>
-void debug(fmt::format_string<Args...> text, Args&&... args) { log(Level::Debug, text, std::forward<Args>(args)...); }
+void debug(fmt::format_string<Args...> text, Args&&... args) {
+  log(Level::Debug, text, std::forward<Args>(args)...);
+}
 template <class... Args>
-void info(fmt::format_string<Args...> text, Args&&... args) { log(Level::Info, text, std::forward<Args>(args)...); }
+void info(fmt::format_string<Args...> text, Args&&... args) {
+  log(Level::Info, text, std::forward<Args>(args)...);
+}
 template <class... Args>
-void warning(fmt::format_string<Args...> text, Args&&... args) { log(Level::Warning, text, std::forward<Args>(args)...); }
+void warning(fmt::format_string<Args...> text, Args&&... args) {
+  log(Level::Warning, text, std::forward<Args>(args)...);
+}
 template <class... Args>
-void error(fmt::format_string<Args...> text, Args&&... args) { log(Level::Error, text, std::forward<Args>(args)...); }
+void error(fmt::format_string<Args...> text, Args&&... args) {
+  log(Level::Error, text, std::forward<Args>(args)...);
+}
 
 }  // namespace pgweir::log

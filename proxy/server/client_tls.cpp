@@ -3,7 +3,8 @@
 namespace pgweir::server {
 
 net::Result<std::shared_ptr<const net::TlsContext>> client_tls(const config::ClientTls& settings) {
-  if (settings.mode == config::TlsMode::Disable || settings.cert.empty()) return std::shared_ptr<const net::TlsContext>{};
+  if (settings.mode == config::TlsMode::Disable || settings.cert.empty())
+    return std::shared_ptr<const net::TlsContext>{};
   net::TlsServerOptions options;
   options.cert_file = settings.cert;
   options.key_file = settings.key;

@@ -18,13 +18,20 @@ constexpr std::int64_t kPostgresEpoch = 946'684'800;  // 2000-01-01 UTC in Unix 
 
 const char* kind_name(Route::Kind kind) {
   switch (kind) {
-    case Route::Kind::OneShard: return "one shard";
-    case Route::Kind::Scatter: return "scatter";
-    case Route::Kind::Broadcast: return "broadcast";
-    case Route::Kind::Split: return "split";
-    case Route::Kind::CopyIn: return "copy in";
-    case Route::Kind::CopyOut: return "copy out";
-    case Route::Kind::Local: break;
+    case Route::Kind::OneShard:
+      return "one shard";
+    case Route::Kind::Scatter:
+      return "scatter";
+    case Route::Kind::Broadcast:
+      return "broadcast";
+    case Route::Kind::Split:
+      return "split";
+    case Route::Kind::CopyIn:
+      return "copy in";
+    case Route::Kind::CopyOut:
+      return "copy out";
+    case Route::Kind::Local:
+      break;
   }
   return "answered by the proxy";
 }
@@ -37,7 +44,8 @@ void print(const Route& route, const config::Cluster& cluster) {
     std::cout << "\nrole:   " << (route.role == routing::Role::Replica ? "replica" : "primary") << "\n";
   }
   if (!route.pushed_sql.empty()) std::cout << "sql:    " << route.pushed_sql << "\n";
-  for (const auto& statement : route.statements) std::cout << "sql on " << cluster.shards[statement.shard.value].name << ": " << statement.sql << "\n";
+  for (const auto& statement : route.statements)
+    std::cout << "sql on " << cluster.shards[statement.shard.value].name << ": " << statement.sql << "\n";
   if (!route.explanation.empty()) std::cout << route.explanation << (route.explanation.back() == '\n' ? "" : "\n");
 }
 
@@ -58,8 +66,10 @@ bool route_all(const routing::ClusterRouting& cluster, const std::string& sql, c
   for (std::size_t i = 0; i < analysis->statements.size(); ++i) {
     if (i > 0) std::cout << "\n";
     auto route = router.route(cluster, *analysis, i, {}, context);
-    if (route.ok()) print(route.value(), *cluster.cluster);
-    else print(route.error());
+    if (route.ok())
+      print(route.value(), *cluster.cluster);
+    else
+      print(route.error());
     all &= route.ok();
   }
   return all;
@@ -88,7 +98,8 @@ int check_command(const std::string& path, bool live) {
 int route_command(const RouteArguments& arguments) {
   const auto config = load_and_print(arguments.path, false);
   if (!config) return 1;
-  const config::Cluster* cluster = arguments.cluster.empty() ? &config->clusters.front() : config->find_cluster(arguments.cluster);
+  const config::Cluster* cluster =
+      arguments.cluster.empty() ? &config->clusters.front() : config->find_cluster(arguments.cluster);
   if (cluster == nullptr) {
     std::cout << "there is no cluster \"" << arguments.cluster << "\" in " << arguments.path << "\n";
     return 1;
@@ -102,11 +113,14 @@ int route_command(const RouteArguments& arguments) {
     return 1;
   }
   routing::RouteContext context;
-  const std::string user = !arguments.user.empty() ? arguments.user : config->users.empty() ? "" : config->users.front().name;
+  const std::string user = !arguments.user.empty() ? arguments.user
+                           : config->users.empty() ? ""
+                                                   : config->users.front().name;
   context.user = user;
   if (!arguments.search_path.empty()) context.search_path = arguments.search_path;
   const auto now = std::chrono::system_clock::now().time_since_epoch();
-  context.now_microseconds = std::chrono::duration_cast<std::chrono::microseconds>(now).count() - kPostgresEpoch * 1'000'000;
+  context.now_microseconds =
+      std::chrono::duration_cast<std::chrono::microseconds>(now).count() - kPostgresEpoch * 1'000'000;
   return route_all(*routing.value(), arguments.sql, context) ? 0 : 1;
 }
 

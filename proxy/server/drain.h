@@ -7,8 +7,8 @@
 
 namespace pgweir::server {
 
-// Asks all sessions to end at their next transaction boundary, or at once, and returns how many are left. Waits at most a
-// second for a busy worker, which then counts as having one session. Not on a worker's thread.
+// Asks all sessions to end at their next transaction boundary, or at once, and returns how many are left. Waits at most
+// a second for a busy worker, which then counts as having one session. Not on a worker's thread.
 std::size_t drain_sessions(runtime::Runtime& runtime, bool now);
 
 }  // namespace pgweir::server

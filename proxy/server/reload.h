@@ -14,8 +14,8 @@ namespace pgweir::server {
 std::shared_ptr<const config::Config> keep_fixed_settings(const config::Config& running, const config::Config& wanted,
                                                           std::vector<std::string>& kept);
 
-// Puts `wanted` in force: snapshot, TLS files, pools, cached welcomes, log. Returns what is wrong; then nothing changed.
-// The caller tells the control plane. One call at a time.
+// Puts `wanted` in force: snapshot, TLS files, pools, cached welcomes, log. Returns what is wrong; then nothing
+// changed. The caller tells the control plane. One call at a time.
 std::string apply_config(runtime::Runtime& runtime, const std::shared_ptr<const config::Config>& wanted);
 
 }  // namespace pgweir::server

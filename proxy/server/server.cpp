@@ -26,9 +26,9 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kMaintenanceInterval = 250ms;
-constexpr auto kFirstCatalogs = 5s;     // how long the start waits for schemas
-constexpr auto kDrainLimit = 60s;       // how long SIGTERM waits for transactions
-constexpr auto kGoodbyeLimit = 1s;      // how long sessions that are ended at once get to say so
+constexpr auto kFirstCatalogs = 5s;  // how long the start waits for schemas
+constexpr auto kDrainLimit = 60s;    // how long SIGTERM waits for transactions
+constexpr auto kGoodbyeLimit = 1s;   // how long sessions that are ended at once get to say so
 constexpr auto kDrainStep = 100ms;
 
 sigset_t handled_signals() {
@@ -49,7 +49,9 @@ int wait_for_signal(std::chrono::milliseconds bound) {
 // The pools' housekeeping on one worker. Made anywhere, armed on the worker, destroyed after the worker stopped.
 class Housekeeping {
  public:
-  Housekeeping(runtime::Runtime& runtime, net::Worker& worker) : runtime_(runtime), worker_(worker) { timer_.set<&Housekeeping::run>(this); }
+  Housekeeping(runtime::Runtime& runtime, net::Worker& worker) : runtime_(runtime), worker_(worker) {
+    timer_.set<&Housekeeping::run>(this);
+  }
   void run() {
     runtime_.pools.maintain(worker_);
     timer_.arm(worker_, kMaintenanceInterval);
@@ -67,7 +69,9 @@ class AcceptedSocket {
   explicit AcceptedSocket(int fd) : fd_(fd) {}
   AcceptedSocket(AcceptedSocket&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
   AcceptedSocket& operator=(AcceptedSocket&&) = delete;
-  ~AcceptedSocket() { if (fd_ >= 0) ::close(fd_); }
+  ~AcceptedSocket() {
+    if (fd_ >= 0) ::close(fd_);
+  }
   int release() { return std::exchange(fd_, -1); }
 
  private:
@@ -123,7 +127,8 @@ std::optional<std::string> Server::Impl::start() {
   auto first = std::make_shared<runtime::Snapshot>(*made.value());
   first->client_tls = tls.value();
 
-  const unsigned count = config->listen.workers != 0 ? config->listen.workers : std::max(1U, std::thread::hardware_concurrency());
+  const unsigned count =
+      config->listen.workers != 0 ? config->listen.workers : std::max(1U, std::thread::hardware_concurrency());
   std::vector<net::Worker*> pointers;
   for (unsigned i = 0; i < count; ++i) pointers.push_back(workers.emplace_back(std::make_unique<net::Worker>(i)).get());
   runtime = std::make_unique<runtime::Runtime>(std::move(pointers), std::move(first));
@@ -132,7 +137,8 @@ std::optional<std::string> Server::Impl::start() {
   wire();
   if (auto problem = start_workers()) return problem;
   control->start();
-  if (!control->wait_for_catalogs(kFirstCatalogs)) log::warning("not every cluster's schema could be read yet; starting anyway");
+  if (!control->wait_for_catalogs(kFirstCatalogs))
+    log::warning("not every cluster's schema could be read yet; starting anyway");
   if (auto problem = listen()) return problem;
   start_metrics(*config);
   return std::nullopt;
@@ -159,8 +165,9 @@ std::optional<std::string> Server::Impl::start_workers() {
 }
 
 std::optional<std::string> Server::Impl::listen() {
-  acceptor = std::make_unique<net::Acceptor>([this](int fd, const net::SocketAddress& peer) { accept(fd, peer); },
-                                             [](const net::StreamError& error) { log::warning("accepting clients pauses: {}", error.text); });
+  acceptor = std::make_unique<net::Acceptor>(
+      [this](int fd, const net::SocketAddress& peer) { accept(fd, peer); },
+      [](const net::StreamError& error) { log::warning("accepting clients pauses: {}", error.text); });
   net::ListenOptions options;
   options.reuse_port = config->listen.reuse_port;
   for (const config::Endpoint& endpoint : config->listen.addresses) {
@@ -196,7 +203,8 @@ std::string Server::Impl::reload() {
   const std::lock_guard lock(reload_mutex);
   auto loaded = config::load_file(config->path);
   for (const auto& finding : loaded.diagnostics)
-    log::log(finding.severity == config::Severity::Error ? log::Level::Error : log::Level::Warning, "{}", finding.to_string());
+    log::log(finding.severity == config::Severity::Error ? log::Level::Error : log::Level::Warning, "{}",
+             finding.to_string());
   std::string problem;
   if (!loaded.config) {
     for (const auto& finding : loaded.diagnostics)
@@ -206,7 +214,8 @@ std::string Server::Impl::reload() {
     const auto next = keep_fixed_settings(*config, *loaded.config, kept);
     problem = apply_config(*runtime, next);
     if (problem.empty()) {
-      for (const auto& name : kept) log::warning("{} cannot change while the process runs; it keeps its value until a restart", name);
+      for (const auto& name : kept)
+        log::warning("{} cannot change while the process runs; it keeps its value until a restart", name);
       if (next->metrics != config->metrics) start_metrics(*next);
       config = next;
       control->reconfigure();

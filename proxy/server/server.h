@@ -1,5 +1,5 @@
-// The running proxy: makes every part, connects them, and lives from start() to the signal that ends it. Used on the main
-// thread; reload() is thread-safe.
+// The running proxy: makes every part, connects them, and lives from start() to the signal that ends it. Used on the
+// main thread; reload() is thread-safe.
 #pragma once
 
 #include <memory>
@@ -27,8 +27,8 @@ class Server {
 
   // Listens when it returns; waits a few seconds for the first schema of each cluster. What is wrong, or nothing.
   std::optional<std::string> start();
-  // Waits for signals: SIGHUP reloads; SIGTERM ends each session at its next transaction boundary, a second one or SIGINT
-  // or SIGQUIT at once. Returns the process's exit code.
+  // Waits for signals: SIGHUP reloads; SIGTERM ends each session at its next transaction boundary, a second one or
+  // SIGINT or SIGQUIT at once. Returns the process's exit code.
   int run();
   // Reads the file again. A bad file changes nothing. Returns what is wrong, empty: it is in force.
   std::string reload();

@@ -41,7 +41,8 @@ TEST(ControlTest, RouteReadsSchemasAndSeesDrift) {
   create_everywhere(cluster);
   ProxyProcess proxy({.clusters = cluster.config()}, ProxyProcess::Stopped{});
   EXPECT_THAT(route(proxy, "SELECT username FROM users"), HasSubstr("scatter"));
-  EXPECT_THAT(route(proxy, std::string("SELECT username FROM users WHERE tenant_id = '") + kPinned + "'"), HasSubstr("shards: us1\n"));
+  EXPECT_THAT(route(proxy, std::string("SELECT username FROM users WHERE tenant_id = '") + kPinned + "'"),
+              HasSubstr("shards: us1\n"));
   cluster.us1().connect().must("ALTER TABLE users ADD COLUMN extra int");
   EXPECT_THAT(route(proxy, "SELECT username FROM users"), HasSubstr("table_drifted"));
   cluster.eu1().connect().must("ALTER TABLE users ADD COLUMN extra int");
@@ -54,7 +55,8 @@ TEST(ControlTest, RouteReadsSchemasAndSeesDrift) {
 TEST(ControlTest, ALocalTableIsKnownFromItsOwnShard) {
   DemoCluster cluster;
   cluster.us1().connect().must("CREATE TABLE only_us1 (id int PRIMARY KEY, note text)");
-  const std::string table = "\n[[cluster.fediflow.table]]\nname = \"public.only_us1\"\nkind = \"local\"\nshard = \"us1\"\n";
+  const std::string table =
+      "\n[[cluster.fediflow.table]]\nname = \"public.only_us1\"\nkind = \"local\"\nshard = \"us1\"\n";
   ProxyProcess proxy({.clusters = cluster.config() + table}, ProxyProcess::Stopped{});
   EXPECT_THAT(route(proxy, "SELECT note FROM only_us1 WHERE id = 1"), HasSubstr("shards: us1\n"));
 }
@@ -71,7 +73,8 @@ TEST(ControlTest, TypesHaveOneOidForClientsWhereverRowsComeFrom) {
   const auto oid = [](PgCluster& shard) { return shard.connect().must("SELECT feels FROM users").types.at(0); };
   ASSERT_NE(oid(cluster.eu1()), oid(cluster.us1()));
   ProxyProcess proxy({.clusters = cluster.config()});
-  const QueryResult one = proxy.connect().must(std::string("SELECT feels FROM users WHERE tenant_id = '") + kPinned + "'");
+  const QueryResult one =
+      proxy.connect().must(std::string("SELECT feels FROM users WHERE tenant_id = '") + kPinned + "'");
   EXPECT_EQ(one.types.at(0), oid(cluster.eu1()));
   EXPECT_EQ(one.value(), "ok");
 }
@@ -97,8 +100,9 @@ TEST(ControlTest, HealthFollowsAServerThatStopsAndComesBack) {
 TEST(ControlTest, ReadsGoToAReplicaWhileItIsUp) {
   PgCluster primary;
   const auto replica = primary.make_replica();
-  ProxyProcess proxy({.clusters = "[cluster.fediflow]\nreads = \"replica\"\n[[cluster.fediflow.shard]]\nname = \"one\"\nprimary = \"" +
-                                  primary.endpoint() + "\"\nreplicas = [\"" + replica->endpoint() + "\"]\n"});
+  ProxyProcess proxy(
+      {.clusters = "[cluster.fediflow]\nreads = \"replica\"\n[[cluster.fediflow.shard]]\nname = \"one\"\nprimary = \"" +
+                   primary.endpoint() + "\"\nreplicas = [\"" + replica->endpoint() + "\"]\n"});
   Connection console = proxy.console();
   ASSERT_TRUE(wait_until([&] { return state_of(console, "one", "replica") == "up"; }));
   const auto port = [&] { return proxy.connect().must("SELECT inet_server_port()").value(); };
@@ -117,7 +121,8 @@ TEST(ControlTest, WritesOnSeveralShardsNeedPreparedTransactions) {
   DemoCluster cluster({.server = {.max_prepared_transactions = 0}});
   create_everywhere(cluster);
   ProxyProcess proxy({.clusters = cluster.config()});
-  const QueryResult refused = proxy.connect().exec(std::string("INSERT INTO tenants VALUES ('") + kPinned + "', 'a', 'eu', 'p', 1, '2025-01-01')");
+  const QueryResult refused = proxy.connect().exec(std::string("INSERT INTO tenants VALUES ('") + kPinned +
+                                                   "', 'a', 'eu', 'p', 1, '2025-01-01')");
   EXPECT_EQ(refused.sqlstate(), "0A000");
   ASSERT_TRUE(refused.error.has_value());
   EXPECT_THAT(refused.error->message, HasSubstr("max_prepared_transactions = 0"));
@@ -127,7 +132,9 @@ TEST(ControlTest, WritesOnSeveralShardsNeedPreparedTransactions) {
 
 class RecoveryTest : public ::testing::Test {
  protected:
-  static std::string gid(const std::string& last, const std::string& name = "fediflow") { return "pgweir:" + name + ":eu1:" + kUuid + last; }
+  static std::string gid(const std::string& last, const std::string& name = "fediflow") {
+    return "pgweir:" + name + ":eu1:" + kUuid + last;
+  }
   static void leave(PgCluster& shard, const std::string& user, int value, const std::string& prepared) {
     Connection connection = shard.connect(user);
     connection.must("BEGIN");
@@ -149,7 +156,8 @@ TEST_F(RecoveryTest, TheDecisionRowDecidesAndForeignTransactionsStay) {
     connection.must("CREATE TABLE left_behind (x int); GRANT ALL ON left_behind TO PUBLIC");
   }
   ProxyProcess proxy({.clusters = cluster.config()});
-  ASSERT_TRUE(wait_until([&] { return cluster.eu1().exec("SELECT to_regproc('pgweir.decide') IS NOT NULL").value() == "t"; }));
+  ASSERT_TRUE(
+      wait_until([&] { return cluster.eu1().exec("SELECT to_regproc('pgweir.decide') IS NOT NULL").value() == "t"; }));
   // Application roles decide without rights on the table.
   Connection reader = cluster.eu1().connect("reader");
   EXPECT_EQ(reader.exec("SELECT * FROM pgweir.decision").sqlstate(), "42501");
@@ -158,11 +166,15 @@ TEST_F(RecoveryTest, TheDecisionRowDecidesAndForeignTransactionsStay) {
   leave(cluster.us1(), "reader", 2, gid("01") + ":2");  // another owner: finished by that owner's own login
   leave(cluster.us1(), "app", 3, gid("02") + ":1");     // nobody decided
   leave(cluster.us1(), "app", 4, gid("03", "other") + ":1");
-  leave(cluster.us1(), "app", 5, "somebody else's");
+  leave(cluster.us1(), "app", 5, "somebody else");
   const std::string others = "SELECT gid FROM pg_prepared_xacts ORDER BY gid";
-  EXPECT_TRUE(wait_until([&] { return column(cluster.us1(), others) == "somebody else's " || column(cluster.us1(), others).find("fediflow") == std::string::npos; },
-                         Milliseconds{30'000}));
-  EXPECT_EQ(column(cluster.us1(), others), gid("03", "other") + ":1 somebody else's ");
+  EXPECT_TRUE(wait_until(
+      [&] {
+        return column(cluster.us1(), others) == "somebody else " ||
+               column(cluster.us1(), others).find("fediflow") == std::string::npos;
+      },
+      Milliseconds{30'000}));
+  EXPECT_EQ(column(cluster.us1(), others), gid("03", "other") + ":1 somebody else ");
   EXPECT_EQ(column(cluster.us1(), "SELECT x FROM left_behind ORDER BY x"), "1 2 ");
   EXPECT_EQ(column(cluster.eu1(), "SELECT state FROM pgweir.decision ORDER BY gid"), "commit abort ");
   EXPECT_EQ(column(cluster.eu1(), "SELECT owner FROM pgweir.decision WHERE state = 'commit'"), "reader ");
@@ -172,22 +184,32 @@ TEST_F(RecoveryTest, NothingIsDecidedWhileACoordinatorIsAtItOrItsShardIsAway) {
   DemoCluster cluster({.server = {.fsync = true}});
   for (PgCluster* shard : cluster.primaries()) shard->connect().must("CREATE TABLE left_behind (x int)");
   ProxyProcess proxy({.clusters = cluster.config()});
-  ASSERT_TRUE(wait_until([&] { return cluster.eu1().exec("SELECT to_regproc('pgweir.decide') IS NOT NULL").value() == "t"; }));
+  ASSERT_TRUE(
+      wait_until([&] { return cluster.eu1().exec("SELECT to_regproc('pgweir.decide') IS NOT NULL").value() == "t"; }));
   Connection coordinator = cluster.eu1().connect();
   coordinator.must("BEGIN");
   coordinator.must("SELECT pgweir.decide('" + gid("11") + "', ARRAY['us1'], 'test')");
   leave(cluster.us1(), "app", 1, gid("11") + ":1");
   // Recovery has looked at it when its insert waits for the coordinator's row.
-  ASSERT_TRUE(wait_until([&] { return cluster.eu1().exec("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'INSERT INTO pgweir.decision%'").value() == "1"; },
-                         Milliseconds{30'000}));
+  ASSERT_TRUE(wait_until(
+      [&] {
+        return cluster.eu1()
+                   .exec(
+                       "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'INSERT "
+                       "INTO pgweir.decision%'")
+                   .value() == "1";
+      },
+      Milliseconds{30'000}));
   EXPECT_EQ(column(cluster.us1(), "SELECT count(*) FROM pg_prepared_xacts"), "1 ");
   coordinator.must("COMMIT");
   cluster.eu1().kill9();
   leave(cluster.us1(), "app", 2, gid("12") + ":1");
-  ASSERT_TRUE(proxy.wait_for_log("primary of shard eu1 (" + cluster.eu1().endpoint() + ") is down", Milliseconds{30'000}));
+  ASSERT_TRUE(
+      proxy.wait_for_log("primary of shard eu1 (" + cluster.eu1().endpoint() + ") is down", Milliseconds{30'000}));
   EXPECT_EQ(column(cluster.us1(), "SELECT count(*) FROM pg_prepared_xacts WHERE gid LIKE '%12:1'"), "1 ");
   cluster.eu1().start();
-  EXPECT_TRUE(wait_until([&] { return column(cluster.us1(), "SELECT count(*) FROM pg_prepared_xacts") == "0 "; }, Milliseconds{30'000}));
+  EXPECT_TRUE(wait_until([&] { return column(cluster.us1(), "SELECT count(*) FROM pg_prepared_xacts") == "0 "; },
+                         Milliseconds{30'000}));
   EXPECT_EQ(column(cluster.us1(), "SELECT x FROM left_behind"), "1 ");
 }
 
@@ -195,16 +217,21 @@ TEST_F(RecoveryTest, DecisionsThatNobodyNeedsAreDeleted) {
   DemoCluster cluster;
   for (PgCluster* shard : cluster.primaries()) shard->connect().must("CREATE TABLE left_behind (x int)");
   ProxyProcess proxy({.clusters = cluster.config()});
-  ASSERT_TRUE(wait_until([&] { return cluster.eu1().exec("SELECT to_regproc('pgweir.decide') IS NOT NULL").value() == "t"; }));
-  const auto row = [&](const std::string& last, const std::string& state, const std::string& participants, const std::string& age) {
-    cluster.eu1().exec("INSERT INTO pgweir.decision VALUES ('" + gid(last) + "', '" + state + "', " + participants + ", 'app', 'p', now() - interval '" + age + "')");
+  ASSERT_TRUE(
+      wait_until([&] { return cluster.eu1().exec("SELECT to_regproc('pgweir.decide') IS NOT NULL").value() == "t"; }));
+  const auto row = [&](const std::string& last, const std::string& state, const std::string& participants,
+                       const std::string& age) {
+    cluster.eu1().exec("INSERT INTO pgweir.decision VALUES ('" + gid(last) + "', '" + state + "', " + participants +
+                       ", 'app', 'p', now() - interval '" + age + "')");
   };
   row("21", "commit", "'{us1}'", "2 minutes");
   row("22", "commit", "'{us1}'", "1 second");
   row("23", "commit", "'{gone}'", "2 minutes");  // a participant that is not configured cannot be asked
   row("24", "abort", "NULL", "2 minutes");
   row("25", "abort", "NULL", "11 minutes");
-  EXPECT_TRUE(wait_until([&] { return column(cluster.eu1(), "SELECT right(gid, 2) FROM pgweir.decision ORDER BY gid") == "22 23 24 "; }, Milliseconds{60'000}));
+  EXPECT_TRUE(wait_until(
+      [&] { return column(cluster.eu1(), "SELECT right(gid, 2) FROM pgweir.decision ORDER BY gid") == "22 23 24 "; },
+      Milliseconds{60'000}));
 }
 
 }  // namespace

@@ -23,23 +23,30 @@ CatalogRows example() {
   CatalogRows r;
   r.server = rows(5, {"15.18", "150018", "UTF8", "t", "10"});
   r.schemas = rows(1, {"pg_catalog", "public"});
-  r.relations = rows(8, {"16400", "public", "users", "r", "t", "f", "f", "f", "1259", "pg_catalog", "pg_class", "r", "f", "f", "f", "f"});
-  r.columns = rows(11, {"16400", "id", "20", "-1", "0", "t", "f", "f", "nextval('public.s'::regclass)", "t", "t",  //
-                        "16400", "name", "25", "-1", "100", "f", "f", "f", "~", "f", "f",                          //
-                        "16400", "sum", "23", "-1", "0", "f", "t", "f", "~", "f", "f",                             //
-                        "99999", "gone", "23", "-1", "0", "f", "t", "f", "~", "f", "f"});
+  r.relations = rows(8, {"16400", "public", "users", "r", "t", "f", "f", "f", "1259", "pg_catalog", "pg_class", "r",
+                         "f", "f", "f", "f"});
+  r.columns = rows(11, {"16400", "id",   "20", "-1", "0",   "t", "f", "f", "nextval('public.s'::regclass)",
+                        "t",     "t",  //
+                        "16400", "name", "25", "-1", "100", "f", "f", "f", "~",
+                        "f",     "f",  //
+                        "16400", "sum",  "23", "-1", "0",   "f", "t", "f", "~",
+                        "f",     "f",  //
+                        "99999", "gone", "23", "-1", "0",   "f", "t", "f", "~",
+                        "f",     "f"});
   r.unique_indexes = rows(5, {"16400", "users_pkey", "{id,\"\",\"a\\\"b\"}", "t", "f"});
   r.foreign_keys = rows(6, {"16400", "fk", "{name}", "public", "names", "{n}"});
   r.functions = rows(11, {"16500", "public", "f", "23", "23 25", "1", "f", "t", "f", "s", "sql"});
   r.operators = rows(2, {"public", "==="});
-  r.types = rows(9, {"16600", "public", "mood", "0", "16601", "0", "0", "e", "4", "16601", "public", "_mood", "16600", "0", "0", "0", "b", "-1"});
+  r.types = rows(9, {"16600", "public", "mood", "0", "16601", "0", "0", "e", "4", "16601", "public", "_mood", "16600",
+                     "0", "0", "0", "b", "-1"});
   r.enum_labels = rows(3, {"16600", "16602", "sad", "16600", "16604", "ok"});
   r.collations = rows(4, {"950", "C", "t", "t", "12345", "public.de", "f", "f"});
   return r;
 }
 
 ShardFacts facts(std::vector<std::string> fingerprints, std::vector<std::string> oids = {}) {
-  return read_shard_facts(rows(5, {"15.18", "150018", "UTF8", "t", "10"}), rows(3, std::move(fingerprints)), rows(4, std::move(oids)));
+  return read_shard_facts(rows(5, {"15.18", "150018", "UTF8", "t", "10"}), rows(3, std::move(fingerprints)),
+                          rows(4, std::move(oids)));
 }
 
 TEST(ControlCatalogTest, RowsBecomeACatalog) {
@@ -64,7 +71,8 @@ TEST(ControlCatalogTest, RowsBecomeACatalog) {
   const auto& f = catalog.functions[catalog.function_index.find("f")->second];
   EXPECT_EQ(f.argument_types, (std::vector<Oid>{23, 25}));
   EXPECT_TRUE(f.returns_set && !f.built_in && f.volatility == 's' && f.defaults == 1);
-  EXPECT_EQ(catalog.types.at(16600).enum_labels, (std::vector<std::pair<Oid, std::string>>{{16602, "sad"}, {16604, "ok"}}));
+  EXPECT_EQ(catalog.types.at(16600).enum_labels,
+            (std::vector<std::pair<Oid, std::string>>{{16602, "sad"}, {16604, "ok"}}));
   EXPECT_EQ(catalog.types.at(16601).element, 16600U);
   EXPECT_TRUE(catalog.collation_is_c.at(950));
   EXPECT_FALSE(catalog.collation_deterministic.at(12345));
@@ -90,10 +98,12 @@ TEST(ControlCatalogTest, AShardThatNeverAnsweredCountsAsEqual) {
 }
 
 TEST(ControlCatalogTest, OidsAreMappedByKindSchemaAndName) {
-  const ShardFacts canonical = facts({}, {"t", "16600", "public", "mood", "r", "16400", "public", "users", "t", "16601", "public", "_mood"});
+  const ShardFacts canonical =
+      facts({}, {"t", "16600", "public", "mood", "r", "16400", "public", "users", "t", "16601", "public", "_mood"});
   const ShardFacts same = canonical;
   EXPECT_TRUE(map_oids(canonical, same).identity);
-  const ShardFacts other = facts({}, {"t", "17000", "public", "mood", "r", "16400", "public", "users", "t", "16600", "public", "_mood"});
+  const ShardFacts other =
+      facts({}, {"t", "17000", "public", "mood", "r", "16400", "public", "users", "t", "16600", "public", "_mood"});
   const auto map = map_oids(canonical, other);
   EXPECT_FALSE(map.identity);
   EXPECT_EQ(map.canonical(17000), 16600U);
@@ -105,7 +115,8 @@ TEST(ControlCatalogTest, OidsAreMappedByKindSchemaAndName) {
 TEST(ControlCatalogTest, TablesOfAnotherShardAreKnownWithMappedTypes) {
   auto catalog = build_catalog(example(), {});
   CatalogRows other;
-  other.relations = rows(8, {"18000", "app", "jobs", "r", "f", "f", "f", "f", "18001", "public", "users", "r", "f", "f", "f", "f"});
+  other.relations =
+      rows(8, {"18000", "app", "jobs", "r", "f", "f", "f", "f", "18001", "public", "users", "r", "f", "f", "f", "f"});
   other.columns = rows(11, {"18000", "mood", "17000", "-1", "0", "t", "f", "f", "~", "f", "f"});
   const auto map = map_oids(facts({}, {"t", "16600", "public", "mood"}), facts({}, {"t", "17000", "public", "mood"}));
   add_foreign_tables(catalog, other, map);

@@ -22,10 +22,12 @@ TEST(ControlGidTest, NamesMayHoldColons) {
 
 TEST(ControlGidTest, ForeignOnesAreNotOurs) {
   const std::string uuid = kUuid;
-  for (const std::string& gid : {std::string(), std::string("pgweir:fediflow:"), "pgweir:other:eu1:" + uuid + ":1", "pgweir:fediflow2:eu1:" + uuid + ":1",
-                                 "pgweir:fediflow:eu1:" + uuid, "pgweir:fediflow:eu1:" + uuid + ":", "pgweir:fediflow:eu1:" + uuid + ":x",
-                                 "pgweir:fediflow:" + uuid + ":1", "pgweir:fediflow::" + uuid + ":1x", "pgweir:fediflow:eu1:" + uuid.substr(1) + ":1",
-                                 "PGWEIR:fediflow:eu1:" + uuid + ":1", "x pgweir:fediflow:eu1:" + uuid + ":1"})
+  for (const std::string& gid :
+       {std::string(), std::string("pgweir:fediflow:"), "pgweir:other:eu1:" + uuid + ":1",
+        "pgweir:fediflow2:eu1:" + uuid + ":1", "pgweir:fediflow:eu1:" + uuid, "pgweir:fediflow:eu1:" + uuid + ":",
+        "pgweir:fediflow:eu1:" + uuid + ":x", "pgweir:fediflow:" + uuid + ":1", "pgweir:fediflow::" + uuid + ":1x",
+        "pgweir:fediflow:eu1:" + uuid.substr(1) + ":1", "PGWEIR:fediflow:eu1:" + uuid + ":1",
+        "x pgweir:fediflow:eu1:" + uuid + ":1"})
     EXPECT_FALSE(parse_gid(gid, "fediflow").has_value()) << gid;
 }
 

@@ -75,7 +75,8 @@ TEST(ServerReloadTest, WhatCannotChangeKeepsItsValueAndIsNamed) {
 }
 
 TEST(LogTest, LinesCannotBeForged) {
-  EXPECT_EQ(log::format_line(config::LogFormat::Text, log::Level::Warning, 1'000'500, "a\nb\x1b"), "1970-01-01T00:00:01.000Z warning a b\\u001b\n");
+  EXPECT_EQ(log::format_line(config::LogFormat::Text, log::Level::Warning, 1'000'500, "a\nb\x1b"),
+            "1970-01-01T00:00:01.000Z warning a b\\u001b\n");
   EXPECT_EQ(log::format_line(config::LogFormat::Json, log::Level::Error, 0, "say \"x\"\\\n"),
             "{\"time\":\"1970-01-01T00:00:00.000Z\",\"level\":\"error\",\"message\":\"say \\\"x\\\"\\\\\\n\"}\n");
 }
