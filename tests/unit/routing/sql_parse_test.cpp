@@ -187,7 +187,7 @@ TEST(Tokens, FollowPostgresLexicalRules) {
 }
 
 TEST(Tokens, RefuseWhatIsNotClosed) {
-  for (const std::string& text : {"'a", "\"a", "/* a", "$$ a", "(a", "a)", "e'\\"})
+  for (const std::string text : {"'a", "\"a", "/* a", "$$ a", "(a", "a)", "e'\\"})
     EXPECT_FALSE(tokenize(text, 0, text.size())) << text;
 }
 
