@@ -102,7 +102,7 @@ void Gather::send_query(std::size_t index) {
   Link& link = *streams_[index].link;
   const Route& route = request_.route;
   std::string out;
-  protocol::encode_query(route.kind == Route::Kind::CopyIn ? route.copy->shard_statement : sql_for(index), out);
+  protocol::encode_query(route.kind == Route::Kind::CopyIn && route.copy ? route.copy->shard_statement : sql_for(index), out);
   link.tracker().push(Request::Query, Disposition::Forward);
   link.send(out);
 }
@@ -182,6 +182,7 @@ bool Gather::on_message(Link& link, const Frame& frame, const protocol::ReplyTra
       break;
     case 'G':
       stream.copy_ready = true;
+      if (&stream == &streams_.front()) copy_response_.assign(frame.bytes);
       break;
     case 'H':
     case 'd':
@@ -200,7 +201,7 @@ void Gather::on_burst_end(Link& link) {
   if (finished_) return;
   Stream& stream = stream_of(link);
   if (phase_ == Phase::Execute && merger_ && !error_) flush_rows();
-  if (phase_ == Phase::Copy && request_.route.kind == Route::Kind::CopyIn && !copying_ && !error_ &&
+  if (phase_ == Phase::Copy && request_.route.kind == Route::Kind::CopyIn && !copy_started_ && !error_ &&
       std::all_of(streams_.begin(), streams_.end(), [](const Stream& s) { return s.copy_ready; }))
     return all_copy_ready();
   if (phase_ == Phase::Copy && request_.route.kind == Route::Kind::CopyOut && stream.ready) advance_copy_out();

@@ -49,7 +49,7 @@ class Gather final : public LinkSink {
 
   void on_client_drained();
   void on_client_gone();
-  bool takes_copy_data() const { return copy_router_ != nullptr && copying_; }
+  bool takes_copy_data() const { return copying_; }
   void on_copy_message(const protocol::Frame& frame);
 
   bool on_message(Link& link, const protocol::Frame& frame, const protocol::ReplyTracker::Reply& reply) override;
@@ -91,6 +91,7 @@ class Gather final : public LinkSink {
   void on_copy_out(Stream& stream, const protocol::Frame& frame);
   void advance_copy_out();
   void all_copy_ready();
+  void send_copy_data(std::string_view data);
   void fail(const protocol::SqlError& error);
   void cancel_others();
   void flush_rows();
@@ -114,7 +115,8 @@ class Gather final : public LinkSink {
   std::string out_;
   std::size_t copy_out_at_ = 0;
   std::unique_ptr<routing::CopyRouter> copy_router_;
-  bool copying_ = false;
+  bool copying_ = false, copy_started_ = false;
+  std::string copy_response_;   // the first shard's CopyInResponse
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

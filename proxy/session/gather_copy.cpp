@@ -92,8 +92,13 @@ void Gather::advance_copy_out() {
 }
 
 void Gather::all_copy_ready() {
-  copying_ = true;
+  copying_ = copy_started_ = true;
   const auto& plan = request_.route.copy;
+  if (!plan) {  // a reference table: every shard gets what the client sends
+    for (auto& stream : streams_) stream.link->wrote = true;
+    session_.to_client(copy_response_);
+    return session_.accept_copy_data();
+  }
   copy_router_ = std::make_unique<routing::CopyRouter>(plan, session_.route_context().literals);
   const auto format = plan->options.format == routing::CopyFormat::Binary ? protocol::Format::Binary : protocol::Format::Text;
   const std::vector<std::int16_t> formats(plan->columns.size(), static_cast<std::int16_t>(format));
@@ -110,12 +115,22 @@ void Gather::all_copy_ready() {
   session_.accept_copy_data();
 }
 
+void Gather::send_copy_data(std::string_view data) {
+  std::string message;
+  protocol::encode_copy_data(data, message);
+  for (auto& stream : streams_)
+    if (stream.link->open()) stream.link->send(message);
+}
+
 void Gather::on_copy_message(const Frame& frame) {
   if (!copying_) return;
   CopySinkImpl sink(*this);
   if (frame.type == 'd') {
     const std::string_view data = frame.first ? frame.bytes.substr(std::min<std::size_t>(frame.bytes.size(), protocol::kHeaderSize)) : frame.bytes;
-    if (auto error = copy_router_->feed(data, sink)) return fail(*error);
+    if (!copy_router_)
+      send_copy_data(data);
+    else if (auto error = copy_router_->feed(data, sink))
+      return fail(*error);
     for (auto& stream : streams_)
       if (stream.link->open() && stream.link->server().stream().above_high_water()) session_.hold_copy_data();
     return;
@@ -124,9 +139,10 @@ void Gather::on_copy_message(const Frame& frame) {
     auto reason = protocol::decode_copy_fail(frame.body());
     return fail({"57014", "COPY from stdin failed: " + std::string(reason ? reason->message : ""), {}, {}, {}, {}});
   }
-  if (auto error = copy_router_->finish(sink)) return fail(*error);
+  if (copy_router_)
+    if (auto error = copy_router_->finish(sink)) return fail(*error);
   copying_ = false;
-  const auto epilogue = routing::copy_epilogue(request_.route.copy->options.format);
+  const auto epilogue = copy_router_ ? routing::copy_epilogue(request_.route.copy->options.format) : std::string_view();
   for (auto& stream : streams_) {
     if (!stream.link->open()) continue;
     std::string out;
