@@ -38,6 +38,22 @@ std::vector<std::string> table_queries() {
   return {relations_query(), columns_query(), unique_indexes_query(), foreign_keys_query()};
 }
 
+// Of the content, so that TRUNCATE or a refreshed materialized view, which change rows of the catalogs but no
+// definition, leave the catalog as it is. `from`: the first result that counts.
+std::uint64_t content_hash(const std::vector<RowSet>& results, std::size_t from) {
+  std::uint64_t hash = 0x9e3779b97f4a7c15;  // any odd constants do; these are of SplitMix64
+  const auto mix = [&hash](std::uint64_t value) {
+    hash = (hash ^ value) * 0xbf58476d1ce4e5b9;
+    hash ^= hash >> 29;
+  };
+  for (std::size_t i = from; i < results.size(); ++i) {
+    mix(results[i].cells.size());
+    for (std::size_t cell = 0; cell < results[i].cells.size(); ++cell)
+      mix(std::hash<std::string>{}(results[i].cells[cell]) + (results[i].nulls[cell] ? 1 : 0));
+  }
+  return hash;
+}
+
 // Results without those of BEGIN and COMMIT.
 bool take(Reply& reply, std::size_t count) {
   if (!reply.ok() || reply.results.size() != count + 2) return false;
@@ -84,6 +100,11 @@ Async<void> CatalogLoader::refresh(std::size_t shard) {
     co_return;
   }
   auto& r = reply.results;
+  const std::uint64_t content = content_hash(r, 1);
+  if (source.facts.known && content == source.content) {
+    source.token = r[0].text(0, 0);
+    co_return;
+  }
   ShardFacts facts = read_shard_facts(r[1], r[2], r[3]);
   if (canonical) {
     if (built_in_version_ != facts.version_num) {
@@ -108,6 +129,7 @@ Async<void> CatalogLoader::refresh(std::size_t shard) {
                               std::move(r[13])};
   }
   source.facts = std::move(facts);
+  source.content = content;
   source.token = r[0].text(0, 0);
   source.changed = true;
 }
@@ -128,6 +150,7 @@ Async<void> CatalogLoader::read_tables(std::size_t shard) {
   if (!take(reply, queries.size())) {
     source.error = reply.error ? reply.error : incomplete();
     source.token.clear();  // read again next time
+    source.content = 0;
     source.connection.close();
     co_return;
   }

@@ -33,7 +33,8 @@ class CatalogLoader {
   struct Source {
     explicit Source(asio::io_context& context, net::Resolver& resolver) : connection(context, resolver) {}
     PgConnection connection;
-    std::string token;  // of `facts`
+    std::string token;          // of `facts`
+    std::uint64_t content = 0;  // hash of what was read
     bool changed = false;
     ShardFacts facts;
     CatalogRows rows;  // the catalog shard: everything; others: tables that the catalog shard lacks

@@ -114,14 +114,14 @@ std::string unique_indexes_query() {
          names_of("i.indrelid", "(string_to_array(i.indkey::text, ' ')::int2[])[1:i.indnkeyatts]") +
          ", i.indpred IS NOT NULL, i.indisexclusion FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid "
          "WHERE (i.indisunique OR i.indisexclusion) AND i.indislive AND c.relpersistence <> 't' AND i.indrelid >= "
-         "16384 ORDER BY c.relname";
+         "16384 ORDER BY c.relname, i.indexrelid";
 }
 
 std::string foreign_keys_query() {
   return "SELECT o.conrelid, o.conname, " + names_of("o.conrelid", "o.conkey") + ", n.nspname, c.relname, " +
          names_of("o.confrelid", "o.confkey") +
          " FROM pg_constraint o JOIN pg_class c ON c.oid = o.confrelid JOIN pg_namespace n ON n.oid = c.relnamespace "
-         "WHERE o.contype = 'f' AND c.relpersistence <> 't' ORDER BY o.conname";
+         "WHERE o.contype = 'f' AND c.relpersistence <> 't' ORDER BY o.conname, o.oid";
 }
 
 std::string functions_query(bool built_in) {
@@ -139,7 +139,7 @@ std::string operators_query() {
   return std::string(
              "SELECT DISTINCT n.nspname, o.oprname FROM pg_operator o JOIN pg_namespace n ON n.oid = o.oprnamespace "
              "WHERE (o.oid >= 16384 OR n.nspname <> 'pg_catalog') AND ") +
-         kLastingSchema;
+         kLastingSchema + " ORDER BY 1, 2";
 }
 
 std::string types_query() {
@@ -147,7 +147,7 @@ std::string types_query() {
              "SELECT t.oid, n.nspname, t.typname, CASE WHEN t.typcategory = 'A' THEN t.typelem ELSE 0 END, t.typarray, "
              "t.typbasetype, "
              "t.typrelid, t.typtype, t.typlen FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace WHERE ") +
-         kLastingSchema;
+         kLastingSchema + " ORDER BY t.oid";
 }
 
 std::string enum_labels_query() {
@@ -157,7 +157,7 @@ std::string enum_labels_query() {
 std::string collations_query() {
   return "SELECT c.oid, CASE WHEN n.nspname = 'pg_catalog' THEN '' ELSE n.nspname || '.' END || c.collname, "
          "c.collprovider = 'b' OR (c.collprovider = 'c' AND c.collcollate IN ('C', 'POSIX')), c.collisdeterministic "
-         "FROM pg_collation c JOIN pg_namespace n ON n.oid = c.collnamespace WHERE c.oid <> 100";
+         "FROM pg_collation c JOIN pg_namespace n ON n.oid = c.collnamespace WHERE c.oid <> 100 ORDER BY c.oid";
 }
 
 std::string fingerprints_query() {
@@ -182,11 +182,14 @@ std::string fingerprints_query() {
              "WHERE i.indrelid = c.oid AND i.indisunique AND i.indislive UNION ALL "
              "SELECT regexp_replace(pg_get_triggerdef(t.oid), '^CREATE (CONSTRAINT )?TRIGGER \\S+ ', '') FROM "
              "pg_trigger t "
-             "WHERE t.tgrelid = c.oid AND NOT t.tgisinternal) x)), 0) "
+             "WHERE t.tgrelid = c.oid AND NOT t.tgisinternal UNION ALL "
+             "SELECT pg_get_ruledef(r.oid) FROM pg_rewrite r WHERE r.ev_class = c.oid AND r.rulename <> '_RETURN') x), "
+             "c.relispartition, EXISTS (SELECT 1 FROM pg_inherits i WHERE i.inhrelid = c.oid OR i.inhparent = c.oid)), "
+             "0) "
              "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p', 'v', 'm', "
              "'f') "
              "AND c.relpersistence <> 't' AND c.oid >= 16384 AND ") +
-         kLastingSchema;
+         kLastingSchema + " ORDER BY 1, 2";
 }
 
 std::string oids_query() {
@@ -197,7 +200,7 @@ std::string oids_query() {
          kLastingSchema +
          " UNION ALL SELECT 't', t.oid, n.nspname, t.typname FROM pg_type t JOIN pg_namespace n ON n.oid = "
          "t.typnamespace WHERE t.oid >= 16384 AND " +
-         kLastingSchema;
+         kLastingSchema + " ORDER BY 1, 3, 4";
 }
 
 }  // namespace pgweir::control

@@ -51,6 +51,8 @@ ClusterWatch::ClusterWatch(asio::io_context& context, net::Resolver& resolver,
                                "Repeat it shortly.");
   else
     writes_settled_ = true;
+  if (cluster.recovery_user.empty())
+    catalog_settled_ = writes_settled_ = true;  // nothing can be asked, so nothing is awaited
 }
 
 void ClusterWatch::inherit(const ClusterWatch& old) {

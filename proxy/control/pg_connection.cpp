@@ -172,6 +172,8 @@ Async<std::optional<SqlError>> PgConnection::open(Login login, std::chrono::mill
   state->login = std::move(login);
   const Clock::time_point deadline = Clock::now() + bound;
   const std::string where = state->login.endpoint.to_string();
+  // libpq would take the name of the operating system's user.
+  if (state->login.user.empty()) co_return lost("there is no login for " + where + ": set recovery_user");
   auto address = co_await resolve(state, state->login.endpoint, deadline);
   if (!address.ok()) co_return lost(address.error().text);
 
