@@ -177,6 +177,15 @@ std::optional<SqlError> CatalogLoader::disagreement() const {
   return std::nullopt;
 }
 
+// What other shards have under the name of a table that lives on the catalog shard alone does not matter.
+bool CatalogLoader::only_on_catalog_shard(const routing::CatalogTable& table) const {
+  const std::string& canonical = cluster_.shards[catalog_shard_].name;
+  for (const config::Table& listed : cluster_.tables)
+    if (listed.name == table.name && listed.schema == table.schema)
+      return listed.kind == config::TableKind::Local && listed.shard == canonical;
+  return cluster_.unlisted == canonical;
+}
+
 std::shared_ptr<const routing::Catalog> CatalogLoader::build() {
   const Source& canonical = *sources_[catalog_shard_];
   auto catalog = std::make_shared<routing::Catalog>(build_catalog(canonical.rows, built_in_));
@@ -191,6 +200,7 @@ std::shared_ptr<const routing::Catalog> CatalogLoader::build() {
                    source.facts.version, cluster_.shards[catalog_shard_].name, canonical.facts.version);
   }
   compare_shards(*catalog, facts, catalog_shard_);
+  for (auto& table : catalog->tables) table.drifted &= !only_on_catalog_shard(table);
   catalog->epoch = (catalog_ ? catalog_->epoch : 0) + 1;
   for (const auto& table : catalog->tables)
     if (table.drifted)

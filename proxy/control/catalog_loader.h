@@ -43,6 +43,7 @@ class CatalogLoader {
   Async<void> refresh(std::size_t shard);
   Async<void> read_tables(std::size_t shard);
   std::optional<protocol::SqlError> disagreement() const;
+  bool only_on_catalog_shard(const routing::CatalogTable& table) const;
   std::shared_ptr<const routing::Catalog> build();
 
   asio::io_context& context_;

@@ -53,6 +53,7 @@ namespace {
 bool same_watch(const ClusterWatch& watch, const config::Config& config, const config::Cluster& cluster) {
   const config::Cluster& old = watch.cluster();
   return old.database == cluster.database && old.shards == cluster.shards && old.home == cluster.home &&
+         old.unlisted == cluster.unlisted && old.tables == cluster.tables &&
          old.catalog_shard == cluster.catalog_shard && old.recovery_user == cluster.recovery_user &&
          old.recovery_password == cluster.recovery_password &&
          old.recovery_user_configured == cluster.recovery_user_configured &&

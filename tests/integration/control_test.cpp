@@ -48,6 +48,8 @@ TEST(ControlTest, RouteReadsSchemasAndSeesDrift) {
   cluster.eu1().connect().must("ALTER TABLE users ADD COLUMN extra int");
   cluster.archive().connect().must("ALTER TABLE users ADD COLUMN extra int");
   EXPECT_THAT(route(proxy, "SELECT username, extra FROM users"), HasSubstr("scatter"));
+  cluster.us1().connect().must("ALTER TABLE jobs ADD COLUMN extra int");  // local to eu1: nobody else's matters
+  EXPECT_THAT(route(proxy, "SELECT * FROM jobs"), HasSubstr("shards: eu1\n"));
   for (PgCluster* shard : cluster.primaries()) shard->connect().must("DROP TABLE courses CASCADE");
   EXPECT_THAT(route(proxy, "SELECT * FROM courses"), HasSubstr("refused"));
 }
