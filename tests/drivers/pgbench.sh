@@ -4,11 +4,12 @@
 . "$(dirname "$0")/common.sh"
 CLIENTS=16
 
-# run NAME ARGUMENT...: no client may have been aborted and no transaction may have failed.
+# run NAME ARGUMENT...: no client may have been aborted and no transaction may have failed. A thread per client: pgbench
+# prepares synchronously, so a client that waits for a server connection would stop those of its thread that hold one.
 run() {
   local name="$1" out
   shift
-  out=$(pgbench -n -c "$CLIENTS" -j 2 "$@" 2>&1) || fail "$name: $out"
+  out=$(pgbench -n -c "$CLIENTS" -j "$CLIENTS" "$@" 2>&1) || fail "$name: $out"
   ! grep -Eq "aborted|ERROR|failed: [1-9]|failed transactions: [1-9]" <<<"$out" || fail "$name: $out"
   DONE=$(sed -n 's/^number of transactions actually processed: \([0-9]*\).*/\1/p' <<<"$out")
   [ -n "$DONE" ] || fail "$name: $out"
