@@ -122,6 +122,7 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   std::optional<LocalReply> control_locally(const routing::StatementFacts& facts, std::string_view text);
   std::optional<LocalReply> control_failed(const routing::StatementFacts& facts);
   std::optional<LocalReply> deallocate_locally(const routing::StatementFacts& facts);
+  std::optional<LocalReply> savepoint_locally(const routing::StatementFacts& facts, std::string_view text);
   LocalReply end_local_block(const routing::StatementFacts& facts, bool failed);
   std::size_t participants() const;
   Step on_function_call(const protocol::Frame& frame);
@@ -139,6 +140,8 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
     bool relayed = false;           // messages went to relay_
     bool is_virtual = false;        // the proxy answers it: messages are kept until Sync or Flush
     std::deque<std::pair<std::uint32_t, StatementPtr>> parsed;  // Parse messages in `pending`, already in statements_
+    // What Bind and Describe messages in `pending` meant when they came: a later Parse may have taken the name since.
+    std::deque<StatementPtr> resolved;
     StatementPtr last_parsed;
   };
   Step on_extended(const protocol::Frame& frame);
@@ -158,7 +161,8 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   bool bind_deallocate(const protocol::Bind& bind, const routing::StatementFacts& facts);
   Step relay_describe(const protocol::Frame& frame);
   Step relay_close(const protocol::Frame& frame);
-  Step check_bind(const protocol::Frame& frame);
+  bool check_bind(const protocol::Bind& bind, Statement& statement);  // false: the group has failed
+  StatementPtr resolve(std::string_view name);
   std::optional<protocol::SqlError> define_statement(const protocol::Parse& parse, std::uint32_t tag);
   const protocol::StatementHash& statement_hash(Statement& statement);
   bool ensure_on_server(Statement& statement);
@@ -187,7 +191,7 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   void accept_copy_data();
   void hold_copy_data() { input_waits_ = true; }
   void resume_copy_data();
-  std::string explain(const routing::Analysis& analysis);
+  std::string explain(std::string_view sql);
   void send_warning(const protocol::SqlError& warning);
 
   WorkerContext& context_;
@@ -216,7 +220,8 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   std::optional<SavedHints> hints_before_local_;   // SET LOCAL pgweir.*: restored at the end of the transaction
 
   protocol::TransactionStatus tx_ = protocol::TransactionStatus::Idle;  // as the client was told
-  std::string deferred_begin_;       // BEGIN that no server has seen yet
+  std::string deferred_begin_;       // BEGIN that no server has seen yet, and SAVEPOINTs behind it
+  std::vector<std::string> deferred_savepoints_;   // established by deferred_begin_, innermost last
   bool local_failed_ = false;        // the block failed by a refusal of ours; servers may not know
   bool read_only_block_ = false;
 

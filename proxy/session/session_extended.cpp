@@ -66,8 +66,15 @@ Session::Step Session::pend(const Frame& frame) {
     return decide_by_bind(frame);
   } else if (frame.type == 'D') {
     auto describe = protocol::decode_describe(frame.body());
-    if (describe && describe->kind == 'S')
-      if (auto* found = statements_.find(describe->name)) group_.last_parsed = *found;
+    if (describe && describe->kind == 'S') {
+      auto* found = statements_.find(describe->name);
+      if (found) group_.last_parsed = *found;
+      group_.resolved.push_back(found ? *found : nullptr);
+    }
+  } else if (frame.type == 'B') {
+    auto bind = protocol::decode_bind(frame.body());
+    auto* found = bind ? statements_.find(bind->statement) : nullptr;
+    group_.resolved.push_back(found ? *found : nullptr);
   }
   group_.pending.append(frame.bytes);
   return Step::Done;
@@ -89,6 +96,7 @@ Session::Step Session::decide_by_bind(const Frame& frame) {
   const auto& facts = statement.analysis->statements;
   if (facts.size() == 1 && (transaction_control(facts.front()) || local_failed_)) {
     group_.pending.append(frame.bytes);  // goes wherever the rest of the group goes
+    group_.resolved.push_back(*found);
     if (local_failed_) group_.is_virtual = true;
     return Step::Done;
   }
@@ -108,6 +116,7 @@ Session::Step Session::decide_by_bind(const Frame& frame) {
   if (route.kind != Route::Kind::OneShard || !route.pushed_sql.empty()) {
     group_.is_virtual = true;
     group_.pending.append(frame.bytes);
+    group_.resolved.push_back(*found);
     return Step::Done;
   }
   Step step = Step::Done;
@@ -269,12 +278,14 @@ void Session::fail_group(const SqlError& error) {
 
 void Session::drop_pending() {
   group_.pending.clear();
+  group_.resolved.clear();
   for (const auto& [tag, statement] : group_.parsed) statements_.undo(tag);
   group_.parsed.clear();
 }
 
 Session::Step Session::start_virtual_group() {
-  virtual_ = std::make_unique<VirtualGroup>(*this, std::move(group_.pending), std::move(group_.parsed));
+  virtual_ = std::make_unique<VirtualGroup>(*this, std::move(group_.pending), std::move(group_.parsed), std::move(group_.resolved));
+  group_.resolved.clear();
   group_.pending.clear();
   group_.parsed.clear();
   mode_ = Mode::Virtual;

@@ -94,6 +94,9 @@ std::optional<SqlError> Session::acquire_one(const routing::Route& route, Step& 
     });
     if (held != links_.end()) {
       shard = (*held)->shard();
+    } else if (route.prefer_home) {
+      for (auto candidate : route.shards)
+        if (routing_->cluster->shards[candidate.value].name == routing_->cluster->home) shard = candidate;
     } else {
       auto at = route.shards.begin();
       std::advance(at, static_cast<std::ptrdiff_t>(identity_.id % route.shards.size()));

@@ -242,6 +242,27 @@ std::optional<Session::LocalReply> Session::deallocate_locally(const routing::St
   return LocalReply{"DEALLOCATE", {}, {}};
 }
 
+// Savepoints before the first statement that has a shard: they go to the server together with the BEGIN.
+std::optional<Session::LocalReply> Session::savepoint_locally(const routing::StatementFacts& facts, std::string_view text) {
+  const bool savepoint = facts.kind == StatementKind::Savepoint;
+  const bool release = facts.kind == StatementKind::Release;
+  if ((!savepoint && !release && facts.kind != StatementKind::RollbackTo) || deferred_begin_.empty() || participants() != 0 || local_failed_)
+    return std::nullopt;
+  auto& names = deferred_savepoints_;
+  if (!savepoint) {
+    const auto found = std::find(names.rbegin(), names.rend(), facts.name);
+    if (found == names.rend())
+      return LocalReply{{}, SqlError{"3B001", "savepoint \"" + facts.name + "\" does not exist", {}, {}, {}, {}}, {}};
+    names.erase(found.base() - (release ? 1 : 0), names.end());
+  } else {
+    names.push_back(facts.name);
+  }
+  if (deferred_begin_.size() + text.size() > 64 * 1024)
+    return LocalReply{{}, SqlError{"54000", "too many savepoints before the first statement of a transaction", {}, {}, {}, {}}, {}};
+  deferred_begin_ += ";" + std::string(text.substr(facts.begin, facts.end - facts.begin));
+  return LocalReply{savepoint ? "SAVEPOINT" : release ? "RELEASE" : "ROLLBACK", {}, {}};
+}
+
 std::optional<Session::LocalReply> Session::control_locally(const routing::StatementFacts& facts, std::string_view text) {
   if (local_failed_) {
     auto reply = control_failed(facts);
@@ -256,11 +277,13 @@ std::optional<Session::LocalReply> Session::control_locally(const routing::State
   if (begin && participants() == 0 && facts.plain_begin) {
     if (in_block()) return LocalReply{"BEGIN", {}, SqlError{"25001", "there is already a transaction in progress", {}, {}, {}, {}}};
     deferred_begin_ = std::string(text.substr(facts.begin, facts.end - facts.begin));
+    deferred_savepoints_.clear();
     read_only_block_ = facts.begin_read_only;
     tx_ = TransactionStatus::InTransaction;
     const bool start = contains_ignoring_case(std::string_view(deferred_begin_).substr(0, 5), "start");
     return LocalReply{start ? "START TRANSACTION" : "BEGIN", {}, {}};
   }
+  if (auto reply = savepoint_locally(facts, text)) return reply;
   if ((facts.kind == StatementKind::Commit || facts.kind == StatementKind::Rollback) && participants() == 0) {
     if (in_block()) return end_local_block(facts, false);
     const bool commit = facts.kind == StatementKind::Commit;

@@ -129,41 +129,41 @@ Session::Step Session::relay_parse(const Frame& frame) {
   return Step::Done;
 }
 
+// The statement behind a name, as of the moment the message came. Null: there is none.
+StatementPtr Session::resolve(std::string_view name) {
+  if (!group_.resolved.empty()) {
+    StatementPtr then = std::move(group_.resolved.front());
+    group_.resolved.pop_front();
+    return then;
+  }
+  auto* found = statements_.find(name);
+  return found ? *found : nullptr;
+}
+
 // Inside a group or block that has its server, every further statement must belong there.
-Session::Step Session::check_bind(const Frame& frame) {
-  auto bind = protocol::decode_bind(frame.body());
-  if (!bind) {
-    fail_group(bind.error());
-    return Step::Done;
-  }
-  auto* found = statements_.find(bind->statement);
-  if (!found) {
-    fail_group(protocol::undefined_statement(bind->statement));
-    return Step::Done;
-  }
-  Statement& statement = **found;
-  if (statement.analysis->statements.size() != 1) return Step::Done;
+bool Session::check_bind(const protocol::Bind& bind, Statement& statement) {
+  if (statement.analysis->statements.size() != 1) return true;
   const auto& facts = statement.analysis->statements.front();
-  if (transaction_control(facts)) return Step::Done;
-  if (routing_->plain && pipelines_freely()) {
+  if (transaction_control(facts)) return true;
+  if (pipelines_freely()) {
     note_statement(*relay_, facts, nullptr);
-    return Step::Done;
+    return true;
   }
-  auto route = route_bind(*bind, statement);
+  auto route = route_bind(bind, statement);
   if (!route) {
     note_route(nullptr, &route.error());
     fail_group(route.error());
-    return Step::Done;
+    return false;
   }
   if (route->kind != routing::Route::Kind::OneShard || !route->shards.contains(relay_->shard()) ||
       (!route->any_shard && route->shards.front() != relay_->shard()) || !route->pushed_sql.empty()) {
     fail_group(routing::refuse("cross_shard_transaction", "this transaction or batch runs on shard \"" +
                                    routing_->cluster->shards[relay_->shard().value].name + "\", and this statement needs another one",
                                "Run the statement in a transaction of its own."));
-    return Step::Done;
+    return false;
   }
   note_statement(*relay_, facts, &*route);
-  return Step::Done;
+  return true;
 }
 
 // DEALLOCATE of a statement that the client prepared by protocol: it has another name on the server.
@@ -191,9 +191,14 @@ bool Session::bind_deallocate(const protocol::Bind& bind, const routing::Stateme
 
 Session::Step Session::relay_bind(const Frame& frame) {
   inject_begin(*relay_);
-  if (auto checked = check_bind(frame); group_.failed) return checked;
   auto bind = protocol::decode_bind(frame.body());
-  Statement& statement = **statements_.find(bind->statement);
+  const StatementPtr held = resolve(bind ? bind->statement : std::string_view());
+  if (!bind || !held) {
+    fail_group(bind ? protocol::undefined_statement(bind->statement) : bind.error());
+    return Step::Done;
+  }
+  Statement& statement = *held;
+  if (!check_bind(*bind, statement)) return Step::Done;
   if (const auto& facts = statement.analysis->statements;
       facts.size() == 1 && facts.front().kind == routing::StatementKind::Deallocate && bind_deallocate(*bind, facts.front()))
     return Step::Done;
@@ -215,12 +220,11 @@ Session::Step Session::relay_describe(const Frame& frame) {
     if (relay_->tracker().push(Request::DescribePortal, Disposition::Forward) == Push::Queued) relay_->send(frame.bytes);
     return Step::Done;
   }
-  auto* found = statements_.find(describe->name);
-  if (!found) {
+  const StatementPtr statement = resolve(describe->name);
+  if (!statement) {
     fail_group(protocol::undefined_statement(describe->name));
     return Step::Done;
   }
-  StatementPtr statement = *found;
   if (!ensure_on_server(*statement)) return Step::Done;
   const auto tag = next_tag_++;
   out_.clear();

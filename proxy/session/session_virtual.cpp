@@ -46,10 +46,12 @@ void Session::send_warning(const SqlError& warning) {
   to_client(notice);
 }
 
-std::string Session::explain(const routing::Analysis& analysis) {
+std::string Session::explain(std::string_view sql) {
+  const auto analysis = analyze(sql);
+  if (analysis->statements.size() != 1) return "Refused: EXPLAIN (ROUTE) takes one statement";
   routing::RouteContext context = route_context();
   context.want_explanation = true;
-  auto route = context_.router.route(*routing_, analysis, 0, {}, context);
+  auto route = context_.router.route(*routing_, *analysis, 0, {}, context);
   if (!route) return "Refused: " + route.error().message + "\nReason: " + route.error().reason + "\nHint: " + route.error().hint;
   return route->explanation;
 }

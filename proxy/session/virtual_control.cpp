@@ -75,7 +75,7 @@ bool VirtualGroup::end_block(bool commit, bool chain) {
   return false;
 }
 
-bool VirtualGroup::run_local(const routing::LocalAction& action, const routing::Analysis& analysis, bool simple) {
+bool VirtualGroup::run_local(const routing::LocalAction& action, bool simple) {
   using Kind = routing::LocalAction::Kind;
   std::string* hint = action.name == "shard" ? &session_.hint_shard_ : action.name == "role" ? &session_.hint_role_ : &session_.hint_key_;
   if (action.kind == Kind::SetHint || action.kind == Kind::ResetHint) {
@@ -91,7 +91,7 @@ bool VirtualGroup::run_local(const routing::LocalAction& action, const routing::
     const std::vector<protocol::ColumnDescription> columns{{show ? "pgweir." + action.name : "QUERY PLAN", 0, 0, 25, -1, -1, 0}};
     protocol::encode_row_description(columns, reply);
   }
-  std::string text = show ? *hint : session_.explain(analysis);
+  std::string text = show ? *hint : session_.explain(action.value);
   std::size_t start = 0;
   while (start <= text.size()) {
     const auto end = std::min(text.find('\n', start), text.size());
@@ -116,8 +116,7 @@ bool VirtualGroup::describe(const Frame& frame) {
   describe_kind_ = decoded->kind;
   describe_portal_.clear();
   if (decoded->kind == 'S') {
-    auto* found = session_.statements_.find(decoded->name);
-    if (found) statement = *found;
+    statement = resolve(decoded->name);
   } else if (Portal* portal = find_portal(decoded->name)) {
     statement = portal->statement;
     describe_portal_ = portal->name;

@@ -20,12 +20,14 @@ VirtualGroup::VirtualGroup(Session& session, std::string_view sql, std::shared_p
       reader_(protocol::frontend_limits(0x3fffffff)),
       fanout_(session.context_.worker) {}
 
-VirtualGroup::VirtualGroup(Session& session, std::string messages, std::deque<std::pair<std::uint32_t, StatementPtr>> parsed)
+VirtualGroup::VirtualGroup(Session& session, std::string messages, std::deque<std::pair<std::uint32_t, StatementPtr>> parsed,
+                           std::deque<StatementPtr> resolved)
     : session_(session),
       messages_(std::move(messages)),
       rest_(messages_),
       reader_(protocol::frontend_limits(0x3fffffff)),
       parsed_(std::move(parsed)),
+      resolved_(std::move(resolved)),
       fanout_(session.context_.worker) {}
 
 VirtualGroup::~VirtualGroup() { *alive_ = false; }
@@ -120,15 +122,26 @@ VirtualGroup::Portal* VirtualGroup::find_portal(std::string_view name) {
   return nullptr;
 }
 
+// As Session::resolve: what the name meant when the message came.
+StatementPtr VirtualGroup::resolve(std::string_view name) {
+  if (!resolved_.empty()) {
+    StatementPtr then = std::move(resolved_.front());
+    resolved_.pop_front();
+    return then;
+  }
+  auto* found = session_.statements_.find(name);
+  return found ? *found : nullptr;
+}
+
 bool VirtualGroup::bind(const Frame& frame) {
   auto decoded = protocol::decode_bind(frame.body());
-  StatementPtr* found = decoded ? session_.statements_.find(decoded->statement) : nullptr;
+  const StatementPtr found = resolve(decoded ? decoded->statement : std::string_view());
   if (!decoded || !found) {
     statement_failed(decoded ? protocol::undefined_statement(decoded->statement) : decoded.error());
     return true;
   }
   std::erase_if(portals_, [&](const Portal& p) { return p.name == decoded->portal; });
-  portals_.push_back({std::string(decoded->portal), *found, std::string(frame.body())});
+  portals_.push_back({std::string(decoded->portal), found, std::string(frame.body())});
   std::string reply;
   protocol::encode_bind_complete(reply);
   session_.to_client(reply);
@@ -164,7 +177,7 @@ bool VirtualGroup::run(const routing::Analysis& analysis, const protocol::Bind* 
     statement_failed(route.error());
     return true;
   }
-  if (route->kind == Route::Kind::Local) return run_local(route->local, analysis, simple);
+  if (route->kind == Route::Kind::Local) return run_local(route->local, simple);
   if (!simple && executed_ > 0 && (wrote_ || route->write)) {
     statement_failed(routing::refuse("multi_shard_batch", "a batch with a statement on several shards can hold only this one write",
                                      "Send a Sync behind each statement."));

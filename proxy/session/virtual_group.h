@@ -24,7 +24,8 @@ class VirtualGroup {
   // A simple Query of one statement.
   VirtualGroup(Session& session, std::string_view sql, std::shared_ptr<const routing::Analysis> analysis);
   // Whole extended messages; `parsed` are the statements of its Parse messages, already in the client's map.
-  VirtualGroup(Session& session, std::string messages, std::deque<std::pair<std::uint32_t, StatementPtr>> parsed);
+  VirtualGroup(Session& session, std::string messages, std::deque<std::pair<std::uint32_t, StatementPtr>> parsed,
+               std::deque<StatementPtr> resolved);
   ~VirtualGroup();
 
   void start();
@@ -50,7 +51,7 @@ class VirtualGroup {
   bool execute_simple();
   bool run(const routing::Analysis& analysis, const protocol::Bind* bind, const Statement* statement, bool simple);
   bool run_control(const routing::StatementFacts& facts, std::string_view text);
-  bool run_local(const routing::LocalAction& action, const routing::Analysis& analysis, bool simple);
+  bool run_local(const routing::LocalAction& action, bool simple);
   bool end_block(bool commit, bool chain);
   void begin_route();                        // links are there: BEGIN, locks, then the gather
   void lock_next(std::size_t index);
@@ -62,6 +63,7 @@ class VirtualGroup {
   void described();
   void send_description(const Statement& statement);
   Portal* find_portal(std::string_view name);
+  StatementPtr resolve(std::string_view name);
   std::vector<Link*> links_for(const routing::ShardSet& shards, routing::Role role);
   std::vector<Link*> participants();
   void take_back_links();
@@ -75,6 +77,7 @@ class VirtualGroup {
   std::string_view rest_;
   protocol::FrameReader reader_;
   std::deque<std::pair<std::uint32_t, StatementPtr>> parsed_;
+  std::deque<StatementPtr> resolved_;
   std::vector<Portal> portals_;
   bool failed_ = false;
   bool synced_ = false;

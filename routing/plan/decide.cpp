@@ -155,6 +155,7 @@ Route one_shard(const Decision& d, ShardSet shards, bool any) {
   Route route;
   route.shards = std::move(shards);
   route.any_shard = any && route.shards.size() > 1;
+  route.prefer_home = d.plan.prefer_home;
   route.write = d.plan.write;
   route.returning = d.plan.returning;
   if (!d.plan.single_splices.empty())

@@ -67,6 +67,7 @@ struct Plan {
   bool follows_session = false;           // session commands: any shard, never narrowed by hints
   std::optional<ShardSet> allowed;        // shards that hold every table that is not sharded; nullopt: all do
   bool any_shard = false;                 // any member of `allowed` will do
+  bool prefer_home = false;               // ... but the home shard's is taken unless a transaction runs elsewhere
   std::vector<Narrowing> narrowings;      // one per sharded relation in any query level
   std::vector<Splice> single_splices;     // for one shard
   std::vector<NowUse> nows;               // replaced if the statement runs on several shards or a key depends on them

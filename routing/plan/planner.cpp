@@ -133,9 +133,12 @@ Planner::Failure Planner::place_relations(const sql::Statement& s) {
   if (fixed) {
     plan_->allowed = allowed;
   } else if (!any_sharded_) {
-    const bool home_only = !tables || !reference;
+    // Without tables, and with functions that give the same everywhere, a transaction may stay where it is; else home.
+    const bool anywhere = !tables && s.command == Command::Select && !uses_.node_dependent;
+    const bool home_only = !anywhere && (!tables || !reference);
     plan_->allowed = home_only ? ShardSet::single(binder_.home()) : allowed;
     plan_->any_shard = !home_only && s.command == Command::Select;
+    plan_->prefer_home = anywhere;
   }
   return std::nullopt;
 }

@@ -48,6 +48,7 @@ struct Route {
   ShardSet shards;         // never empty except for Local
   bool any_shard = false;  // OneShard: any member of `shards` gives the answer (the session prefers one it holds); else
                            // shards.size() == 1
+  bool prefer_home = false;  // any_shard: the home shard, unless the session holds another one for its transaction
   Role role = Role::Primary;  // Replica only if the statement is provably read-only and replicas were asked for
   bool write = false;         // may change rows or schema
 
