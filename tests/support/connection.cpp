@@ -203,8 +203,12 @@ QueryResult Connection::copy_in(const std::string& sql, std::string_view data) {
 
 std::pair<QueryResult, std::string> Connection::copy_out(const std::string& sql) {
   QueryResult started = exec(sql);
+  if (started.status != PGRES_COPY_OUT) return {started, ""};
+  return copy_rest();
+}
+
+std::pair<QueryResult, std::string> Connection::copy_rest() {
   std::string data;
-  if (started.status != PGRES_COPY_OUT) return {started, data};
   char* buffer = nullptr;
   for (int length = 0; (length = PQgetCopyData(raw(), &buffer, 0)) > 0;) {
     data.append(buffer, static_cast<std::size_t>(length));

@@ -72,6 +72,8 @@ class Connection {
   // COPY ... FROM STDIN with `data` (text format unless the statement says otherwise) and COPY ... TO STDOUT.
   QueryResult copy_in(const std::string& sql, std::string_view data);
   std::pair<QueryResult, std::string> copy_out(const std::string& sql);
+  // The rest of a COPY TO STDOUT whose start another function has returned.
+  std::pair<QueryResult, std::string> copy_rest();
 
   // Pipelines: between enter and exit use send_* and next(); next() returns nothing at the end of one statement's
   // results.
