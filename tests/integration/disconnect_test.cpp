@@ -1,0 +1,159 @@
+// Clients that go away in the middle of something: nothing of it stays on a server.
+#include <sys/socket.h>
+
+#include "tests/integration/proxy_fixture.h"
+#include "tests/integration/raw_client.h"
+
+namespace pgweir::support {
+namespace {
+
+class DisconnectTest : public ProxyTest {
+ protected:
+  void SetUp() override {
+    default_pool_size = 1;
+    start(ProxyOptions{.auth = "method = \"trust\"", .pool = "size = 1"});
+  }
+  RawClient raw() {
+    RawClient client(port());
+    client.log_in();
+    return client;
+  }
+  void expect_clean_for_others() {
+    EXPECT_TRUE(no_transaction_is_open());
+    auto other = connect();
+    EXPECT_EQ(other.must("SELECT 'clean'").value(), "clean");
+    EXPECT_LE(backends(), 2);  // the pool's one, and perhaps one that is ending
+  }
+};
+
+TEST_F(DisconnectTest, InABlockRollsItBack) {
+  table("half", "id int");
+  for (const bool hard : {false, true}) {
+    auto client = raw();
+    client.query("BEGIN");
+    client.query("INSERT INTO half VALUES (1)");
+    ASSERT_EQ(backends("state = 'idle in transaction'"), 1);
+    hard ? client.reset() : client.close();
+    expect_clean_for_others();
+    EXPECT_EQ(server().exec("SELECT count(*) FROM half").value(), "0");
+  }
+}
+
+TEST_F(DisconnectTest, InAFailedBlockLeavesNothing) {
+  auto client = raw();
+  client.query("BEGIN");
+  client.query("SELECT 1/0");
+  client.close();
+  expect_clean_for_others();
+}
+
+TEST_F(DisconnectTest, WithTerminateIsTheSame) {
+  auto client = raw();
+  client.query("BEGIN");
+  client.query("SELECT 1");
+  client.send(raw_message('X', ""));
+  EXPECT_TRUE(client.closed());
+  expect_clean_for_others();
+}
+
+// What was received completely before the end runs as it would directly.
+TEST_F(DisconnectTest, AWriteThatWasSentIsDone) {
+  table("sent", "id int");
+  {
+    auto client = raw();
+    client.send(raw_query("SELECT pg_sleep(0.3); INSERT INTO sent VALUES (1)") + raw_message('X', ""));
+    client.close();
+  }
+  EXPECT_TRUE(wait_until([] { return server().exec("SELECT count(*) FROM sent").value() == "1"; }));
+  expect_clean_for_others();
+}
+
+TEST_F(DisconnectTest, InTheMiddleOfALargeResultFreesTheServer) {
+  for (const bool hard : {false, true}) {
+    auto client = raw();
+    client.send(raw_query("SELECT repeat('x', 1000) FROM generate_series(1, 3000000)"));
+    ASSERT_EQ(client.receive()->type, 'T');
+    ASSERT_EQ(client.receive()->type, 'D');
+    hard ? client.reset() : client.close();
+    expect_clean_for_others();
+  }
+}
+
+TEST_F(DisconnectTest, InTheMiddleOfAMessageRunsNothing) {
+  table("cut", "id int");
+  auto client = raw();
+  const std::string query = raw_query("INSERT INTO cut VALUES (1)");
+  client.send(query.substr(0, query.size() - 3));
+  client.close();
+  expect_clean_for_others();
+  EXPECT_EQ(server().exec("SELECT count(*) FROM cut").value(), "0");
+}
+
+// Without its Sync a group is not committed.
+TEST_F(DisconnectTest, BeforeTheSyncUndoesTheGroup) {
+  table("unsynced", "id int");
+  auto client = raw();
+  client.send(raw_parse("", "INSERT INTO unsynced VALUES (1)") + raw_bind("", "") + raw_execute("") + raw_flush());
+  EXPECT_EQ(raw_types(client.receive_until('C')), "12C");
+  client.close();
+  expect_clean_for_others();
+  EXPECT_EQ(server().exec("SELECT count(*) FROM unsynced").value(), "0");
+}
+
+TEST_F(DisconnectTest, InTheMiddleOfAPipelineKeepsTheFinishedGroups) {
+  table("groups", "id int");
+  auto client = raw();
+  std::string bytes;
+  for (int i = 1; i <= 20; ++i)
+    bytes += raw_parse("", "INSERT INTO groups VALUES (" + std::to_string(i) + ")") + raw_bind("", "") + raw_execute("") + raw_sync();
+  client.send(bytes + raw_parse("", "INSERT INTO groups VALUES (21)") + raw_bind("", "") + raw_execute(""));
+  client.close();
+  expect_clean_for_others();
+  EXPECT_EQ(server().exec("SELECT count(*) FROM groups").value(), "20");
+}
+
+TEST_F(DisconnectTest, WhileWaitingForAServerLeavesTheLine) {
+  table("line", "id int");
+  auto holder = connect();
+  holder.must("BEGIN");
+  holder.must("SELECT 1");
+  {
+    auto waiter = raw();
+    waiter.send(raw_query("INSERT INTO line VALUES (1)"));
+    auto aborter = raw();
+    aborter.send(raw_query("SELECT 1"));
+    aborter.reset();
+    waiter.reset();
+  }
+  holder.must("COMMIT");
+  expect_clean_for_others();
+}
+
+TEST_F(DisconnectTest, ManyAtOnceNeverLoseAServer) {
+  start(ProxyOptions{.auth = "method = \"trust\"", .pool = "size = 3"});
+  for (int round = 0; round < 60; ++round) {
+    auto client = raw();
+    switch (round % 6) {
+      case 0: client.send(raw_query("BEGIN") + raw_query("SELECT 1")); break;
+      case 1: client.send(raw_query("SELECT pg_sleep(0.01)")); break;
+      case 2: client.send(raw_parse("", "SELECT 1") + raw_bind("", "") + raw_execute("")); break;
+      case 3: client.send(raw_query("SELECT repeat('x', 1000) FROM generate_series(1, 100000)")); break;
+      case 4: client.send(raw_query("SET statement_timeout = 7") + raw_query("SELECT 1")); break;
+      default: client.send(raw_parse("s", "SELECT 1/0") + raw_bind("", "s") + raw_execute("") + raw_sync() + raw_query("BEGIN"));
+    }
+    if (round % 2 == 0) client.reset();
+  }
+  EXPECT_TRUE(no_transaction_is_open());
+  std::vector<Connection> all;
+  for (int i = 0; i < 3; ++i) {
+    all.push_back(connect());
+    all.back().must("BEGIN");
+    EXPECT_EQ(all.back().must("SHOW statement_timeout").value(), "0");
+  }
+  if (!direct()) {
+    EXPECT_LE(backends(), 4);
+  }
+}
+
+}  // namespace
+}  // namespace pgweir::support
