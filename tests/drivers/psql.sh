@@ -12,10 +12,10 @@ catalog() {
   expect_match "\\l, \\du, \\df, \\dn" "fediflow" "$(psql -X -c '\l' -c '\du' -c '\df' -c '\dn')"
 }
 
-copy_both_ways() { # TABLE FILE COLUMNS
+copy_both_ways() { # TABLE FILE COLUMNS [PATTERN]: the rows of FILE, which alone match PATTERN
   q -c "\\copy $1 ($3) FROM '$2'"
-  q -c "\\copy (SELECT $3 FROM $1 WHERE $4) TO '$WORK/out'"
-  sort "$WORK/out" >"$WORK/out.sorted"
+  q -c "\\copy $1 ($3) TO '$WORK/out'"
+  grep -E -- "${4:-}" "$WORK/out" | sort >"$WORK/out.sorted"
   sort "$2" | cmp - "$WORK/out.sorted" || fail "\\copy changed the rows"
   echo "ok: \\copy both ways"
   expect "stdin copy" "COPY 0" "$(psql -X -c "COPY $1 ($3) FROM STDIN" </dev/null)"
@@ -32,7 +32,8 @@ watch() {
 interrupt() { /usr/bin/python3 "$(dirname "$0")/psql_ctrl_c.py" || fail "Ctrl-C"; }
 
 prepared() {
-  expect "PREPARE and EXECUTE" $'7\n8' "$(q -c 'PREPARE p (int) AS SELECT $1 + 1; EXECUTE p(6); EXECUTE p(7)')"
+  # Refused by name on a sharded cluster: there it is the protocol's statements that are routed.
+  [ "$MODE" = sharded ] || expect "PREPARE and EXECUTE" $'7\n8' "$(q -c 'PREPARE p (int) AS SELECT $1 + 1; EXECUTE p(6); EXECUTE p(7)')"
   expect "\\gset and variables" "15" "$(q <<<"SELECT 5 AS five \\gset
 SELECT :five * 3;")"
 }
@@ -55,7 +56,7 @@ if [ "$MODE" = plain ]; then
   q -c "DROP TABLE IF EXISTS psql_items" -c "CREATE TABLE psql_items (id int PRIMARY KEY, name text, at timestamptz)" 2>/dev/null
   catalog psql_items "psql_items_pkey"
   awk 'BEGIN { for (i = 1; i <= 20000; i++) printf "%d\tname %d\t%s\n", i, i, (i % 3 ? "2025-01-02 03:04:05+00" : "\\N") }' >"$WORK/in"
-  copy_both_ways psql_items "$WORK/in" "id, name, at" true
+  copy_both_ways psql_items "$WORK/in" "id, name, at"
   expect "transaction rolls back" "20000" "$(q -c "BEGIN" -c "DELETE FROM psql_items" -c "ROLLBACK" -c "SELECT count(*) FROM psql_items")"
   expect "cursor" "3" "$(q -c "BEGIN; DECLARE c CURSOR FOR SELECT id FROM psql_items ORDER BY id" -c "MOVE 2 FROM c" -c "FETCH 1 FROM c" -c COMMIT)"
   q -c "DROP TABLE psql_items"
@@ -65,7 +66,7 @@ else
   awk -v t="$PINNED" 'BEGIN { split("eu us museum", r, " "); for (i = 1; i <= 3000; i++)
     printf "%s\t%d\t%s\tpsql\ten\tdraft\t{}\t%d\n", r[i % 3 + 1], 500000000 + i, t, i }' >"$WORK/in"
   columns="region, id, tenant_id, title, language, status, tags, views"
-  copy_both_ways content "$WORK/in" "$columns" "id BETWEEN 500000000 AND 500009999"
+  copy_both_ways content "$WORK/in" "$columns" "^[a-z]+.50000[0-9]{4}."
   expect "scatter" "3000|4501500" "$(q -c "SELECT count(*), sum(views) FROM content WHERE id BETWEEN 500000000 AND 500009999")"
   expect "merged order" $'3000\n2999' "$(q -c "SELECT views FROM content WHERE id BETWEEN 500000000 AND 500009999 ORDER BY views DESC LIMIT 2")"
   expect "one shard's transaction rolls back" "1000" "$(q -c BEGIN -c "DELETE FROM content WHERE region = 'eu' AND title = 'psql'" -c ROLLBACK \
