@@ -132,7 +132,7 @@ TEST_F(ErrorsTest, DeepNestingAndLongListsAreErrorsOrResultsButNoCrash) {
   auto connection = connect();
   const std::string deep = "SELECT " + std::string(100'000, '(') + "1" + std::string(100'000, ')');
   const auto nested = connection.exec(deep);
-  EXPECT_TRUE(nested.ok() || nested.sqlstate() == "54001") << nested.sqlstate();
+  EXPECT_TRUE(nested.ok() || nested.sqlstate() == "54001" || nested.sqlstate() == "42601") << nested.sqlstate();
   EXPECT_EQ(connection.must("SELECT 1").value(), "1");
   std::string list = "SELECT 1 WHERE 1 IN (0";
   for (int i = 0; i < 200'000; ++i) list += "," + std::to_string(i);
@@ -145,8 +145,9 @@ TEST_F(ErrorsTest, StatementTimeoutsAndTerminationsAreTold) {
   EXPECT_SQLSTATE(connection.exec("SELECT pg_sleep(60)"), "57014");
   connection.must("SET statement_timeout = 0");
   // A server that is ended within a query: its FATAL is the client's answer; the next query has a new one.
-  const auto ended = connection.exec("SELECT pg_terminate_backend(pg_backend_pid())");
-  EXPECT_EQ(ended.sqlstate(), "57P01") << ended;
+  const auto ended = connection.exec_all("SELECT pg_terminate_backend(pg_backend_pid())");
+  ASSERT_FALSE(ended.empty());
+  EXPECT_EQ(ended[0].sqlstate(), "57P01") << ended[0];
   if (direct()) return;
   auto other = connect();
   EXPECT_EQ(other.must("SELECT 1").value(), "1");

@@ -119,14 +119,14 @@ TEST_F(LoginTest, ParametersAreToldAsTheServerTellsThem) {
 TEST_F(LoginTest, StartupOptionsAreSettings) {
   auto given = parameters();
   given["application_name"] = "billing";
-  given["options"] = "-c statement_timeout=12345 --search_path=a\\ b,public -c app.tenant=t1";
+  given["options"] = "-c statement_timeout=12345 --search_path=\"a\\ b\",public -c app.tenant=t1";
   given["client_encoding"] = "LATIN1";
   auto connection = Connection::open(given);
   EXPECT_EQ(connection.parameter("application_name"), "billing");
   EXPECT_EQ(connection.parameter("client_encoding"), "LATIN1");
   EXPECT_EQ(connection.must("SHOW statement_timeout").value(), "12345ms");
   EXPECT_EQ(connection.must("SHOW application_name").value(), "billing");
-  EXPECT_EQ(connection.must("SHOW search_path").value(), "a b,public");
+  EXPECT_EQ(connection.must("SHOW search_path").value(), "\"a b\",public");
   EXPECT_EQ(connection.must("SHOW app.tenant").value(), "t1");
   // RESET means the startup value, not the server's.
   connection.must("SET statement_timeout = 1");
