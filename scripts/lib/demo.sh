@@ -220,8 +220,8 @@ show() {
   local title="$1" sql="$2" expected="${3:-answered}" outcome=answered
   DEMO_NUMBER=$((${DEMO_NUMBER:-0} + 1))
   printf '\n-- %d. %s\n%s;\n' "$DEMO_NUMBER" "$title" "$sql"
-  console_sql -c "ROUTE $sql" 2>&1 | sed 's/^/    /'
-  proxy_sql -c "$sql" 2>&1 || outcome=refused
+  console_sql -A -t -F ': ' -c "ROUTE $sql" 2>&1 | grep -v '^cluster: ' | cut -c 1-170 | sed 's/^/    /'
+  proxy_sql -v QUIET=off -c "$sql" 2>&1 || outcome=refused
   if [ "$outcome" != "$expected" ]; then
     echo "scripts/demo: statement $DEMO_NUMBER was to be $expected" >&2
     return 1
