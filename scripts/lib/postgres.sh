@@ -77,7 +77,7 @@ pg_running() {
 # pg_start DATA_DIR: starts it (waits until it accepts); nothing happens when it runs already.
 pg_start() {
   pg_running "$1" && return 0
-  as_postgres "$PG_BIN/pg_ctl" -D "$1" -l "$1/server.log" -w -t 60 -s start ||
+  as_postgres "$PG_BIN/pg_ctl" -D "$1" -l "$1/server.log" -w -t 60 -s start </dev/null >/dev/null ||
     { tail -20 "$1/server.log" >&2; return 1; }
 }
 
