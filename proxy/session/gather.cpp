@@ -19,6 +19,8 @@ namespace {
 
 // A row that does not fit into this is not merged: every shard may hold one.
 constexpr std::size_t kMaxMergedRow = 64u << 20;
+// Rows of a portal with a row limit, which wait here for the next Execute.
+constexpr std::size_t kMaxKeptRows = 64u << 20;
 
 const routing::MergePlan& concat_plan() {
   static const routing::MergePlan plan;
@@ -309,6 +311,19 @@ bool Gather::keep_in_values_order(Stream& stream, std::string_view body) {
   return false;
 }
 
+void Gather::give(std::string& rows) {
+  if (!request_.keep_rows) {
+    session_.context_.cells.bytes_to_clients.add(rows.size());
+    session_.to_client(rows);
+  } else if (kept_rows_.size() + rows.size() > kMaxKeptRows) {
+    rows.clear();
+    return fail({"53200", "the rows of this portal exceed 64 MiB and its statement runs on several shards", {}, "Fetch without a row limit: such results are streamed.", {}, {}});
+  } else {
+    kept_rows_ += rows;
+  }
+  rows.clear();
+}
+
 void Gather::flush_rows() {
   if (!merger_ || error_) return;
   for (std::size_t i = 0; i < streams_.size(); ++i)
@@ -318,12 +333,8 @@ void Gather::flush_rows() {
     }
   while (!(session_.stream_ && session_.stream_->above_high_water())) {
     const bool more = merger_->drain(out_, 64 * 1024);
-    if (!out_.empty()) {
-      session_.context_.cells.bytes_to_clients.add(out_.size());
-      session_.to_client(out_);
-      out_.clear();
-    }
-    if (!more) break;
+    if (!out_.empty()) give(out_);
+    if (error_ || !more) break;
   }
   update_reading();
 }
@@ -411,8 +422,8 @@ void Gather::complete() {
   }
   finished_ = true;
   if (!error_)
-    for (const auto& row : ordered_rows_) session_.to_client(row);
-  Result result{error_, merged_tag()};
+    for (auto& row : ordered_rows_) give(row);
+  Result result{error_, merged_tag(), merger_ != nullptr && !columns_.empty(), std::move(kept_rows_)};
   session_.context_.worker.defer([this, alive = alive_, result = std::make_shared<Result>(std::move(result))] {
     if (!*alive) return;
     for (auto& stream : streams_)

@@ -29,6 +29,7 @@ struct GatherRequest {
   protocol::ValueList parameters;
   protocol::FormatCodes result_formats;
   bool send_row_description = false;           // simple protocol
+  bool keep_rows = false;                      // Execute with a row limit: rows go into Result::rows, up to kMaxKeptRows
 };
 
 class Gather final : public LinkSink {
@@ -36,6 +37,8 @@ class Gather final : public LinkSink {
   struct Result {
     std::optional<protocol::SqlError> error;
     std::string tag;
+    bool returned_rows = false;
+    std::string rows;                          // whole DataRow messages, when they were to be kept
   };
   using Done = std::function<void(const Result&)>;
 
@@ -95,6 +98,7 @@ class Gather final : public LinkSink {
   void fail(const protocol::SqlError& error);
   void cancel_others();
   void flush_rows();
+  void give(std::string& rows);
   void update_reading();
   std::string merged_tag() const;
   void complete();
@@ -111,6 +115,7 @@ class Gather final : public LinkSink {
   std::vector<protocol::ColumnDescription> columns_;   // as the client sees them
   std::unique_ptr<routing::Merger> merger_;
   std::optional<protocol::SqlError> error_;
+  std::string kept_rows_;
   std::vector<std::string> ordered_rows_;   // RETURNING in the order of VALUES: bounded by the statement's own size
   std::string out_;
   std::size_t copy_out_at_ = 0;

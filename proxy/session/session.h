@@ -163,6 +163,7 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   Step relay_close(const protocol::Frame& frame);
   bool check_bind(const protocol::Bind& bind, Statement& statement);  // false: the group has failed
   StatementPtr resolve(std::string_view name);
+  VirtualPortal* find_virtual_portal(std::string_view name);
   std::optional<protocol::SqlError> define_statement(const protocol::Parse& parse, std::uint32_t tag);
   const protocol::StatementHash& statement_hash(Statement& statement);
   bool ensure_on_server(Statement& statement);
@@ -241,6 +242,7 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   std::uint32_t next_tag_ = 1;
   std::deque<Flight> flights_;
   std::uint64_t syncs_sent_ = 0, syncs_done_ = 0;
+  std::vector<VirtualPortal> virtual_portals_;
   std::optional<protocol::SqlError> poison_;   // the error that stands for a poisoned Parse
   std::unique_ptr<VirtualGroup> virtual_;
   std::string out_;                  // scratch for messages being built

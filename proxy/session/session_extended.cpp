@@ -21,6 +21,11 @@ Session::Step Session::on_extended(const Frame& frame) {
     group_.open = true;
   }
   if (group_.relayed) return relay_extended(frame);
+  if (frame.type == 'E' && !virtual_portals_.empty()) {
+    // More rows of a portal that the proxy answers.
+    auto execute = protocol::decode_execute(frame.body());
+    if (execute && find_virtual_portal(execute->portal)) group_.is_virtual = true;
+  }
   if (group_.is_virtual) return pend(frame);
   const bool bound = participants() == 1 && !local_failed_;
   if (pipelines_freely() || bound) {
@@ -41,6 +46,12 @@ Session::Step Session::on_extended(const Frame& frame) {
     return relay_extended(frame);
   }
   return pend(frame);
+}
+
+VirtualPortal* Session::find_virtual_portal(std::string_view name) {
+  for (auto& portal : virtual_portals_)
+    if (portal.name == name) return &portal;
+  return nullptr;
 }
 
 // Keeps a message until the group's server is known.

@@ -222,6 +222,7 @@ void Session::finish_transaction() {
   for (auto& link : links_) {
     link->in_transaction = link->wrote = false;
   }
+  virtual_portals_.clear();
   read_only_block_ = false;
   deferred_begin_.clear();
   local_failed_ = false;

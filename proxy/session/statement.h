@@ -32,6 +32,18 @@ struct Statement {
   protocol::StatementHash hash;
 };
 using StatementPtr = std::shared_ptr<Statement>;
+
+// A portal of a statement that the proxy answers itself. Lives until the end of its transaction.
+struct VirtualPortal {
+  std::string name;
+  StatementPtr statement;
+  std::string bind;               // body of the Bind message
+  // After an Execute with a row limit: the rows not given yet (whole DataRow messages) and the command's tag.
+  bool executed = false;
+  std::string rows;
+  std::size_t given = 0;          // bytes of `rows` that the client has
+  std::string tag;
+};
 using StatementMap = protocol::ClientStatements<StatementPtr>;
 
 }  // namespace pgweir::session

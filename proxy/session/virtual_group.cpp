@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "protocol/frontend_codec.h"
+#include "routing/merge/command_tag.h"
 
 namespace pgweir::session {
 
@@ -83,21 +84,7 @@ bool VirtualGroup::step_message(const Frame& frame) {
       break;
     case 'B': return bind(frame);
     case 'D': return describe(frame);
-    case 'E': {
-      auto execute_message = protocol::decode_execute(frame.body());
-      Portal* portal = execute_message ? find_portal(execute_message->portal) : nullptr;
-      if (!portal) {
-        statement_failed({"34000", "portal \"" + std::string(execute_message ? execute_message->portal : "") + "\" does not exist", {}, {}, {}, {}});
-        return true;
-      }
-      if (execute_message->max_rows > 0 && !portal->statement->analysis->statements.empty() &&
-          !session_.transaction_control(portal->statement->analysis->statements.front())) {
-        statement_failed(routing::refuse("portal_row_limit", "a row limit of Execute is not supported for a statement on several shards",
-                                         "Fetch all rows (fetch size 0), or restrict the statement to one shard key."));
-        return true;
-      }
-      return execute(*portal);
-    }
+    case 'E': return execute(frame);
     case 'C':
       if (auto close = protocol::decode_close(frame.body())) {
         if (close->kind == 'S') {
@@ -105,7 +92,7 @@ bool VirtualGroup::step_message(const Frame& frame) {
           session_.statements_.erase(close->name, tag);
           session_.statements_.confirm(tag);
         } else {
-          std::erase_if(portals_, [&](const Portal& p) { return p.name == close->name; });
+          std::erase_if(session_.virtual_portals_, [&](const Portal& p) { return p.name == close->name; });
         }
       }
       protocol::encode_close_complete(reply);
@@ -116,11 +103,7 @@ bool VirtualGroup::step_message(const Frame& frame) {
   return true;
 }
 
-VirtualGroup::Portal* VirtualGroup::find_portal(std::string_view name) {
-  for (auto& portal : portals_)
-    if (portal.name == name) return &portal;
-  return nullptr;
-}
+VirtualGroup::Portal* VirtualGroup::find_portal(std::string_view name) { return session_.find_virtual_portal(name); }
 
 // As Session::resolve: what the name meant when the message came.
 StatementPtr VirtualGroup::resolve(std::string_view name) {
@@ -140,8 +123,8 @@ bool VirtualGroup::bind(const Frame& frame) {
     statement_failed(decoded ? protocol::undefined_statement(decoded->statement) : decoded.error());
     return true;
   }
-  std::erase_if(portals_, [&](const Portal& p) { return p.name == decoded->portal; });
-  portals_.push_back({std::string(decoded->portal), found, std::string(frame.body())});
+  std::erase_if(session_.virtual_portals_, [&](const Portal& p) { return p.name == decoded->portal; });
+  session_.virtual_portals_.push_back({std::string(decoded->portal), found, std::string(frame.body()), false, {}, 0, {}});
   std::string reply;
   protocol::encode_bind_complete(reply);
   session_.to_client(reply);
@@ -150,17 +133,48 @@ bool VirtualGroup::bind(const Frame& frame) {
 
 bool VirtualGroup::execute_simple() { return run(*analysis_, nullptr, nullptr, true); }
 
-bool VirtualGroup::execute(Portal& portal) {
-  running_bind_ = portal.bind;
-  auto bind = protocol::decode_bind(running_bind_);
-  const StatementPtr statement = portal.statement;
+bool VirtualGroup::execute(const Frame& frame) {
+  auto message = protocol::decode_execute(frame.body());
+  Portal* portal = message ? find_portal(message->portal) : nullptr;
+  if (!portal) {
+    statement_failed({"34000", "portal \"" + std::string(message ? message->portal : "") + "\" does not exist", {}, {}, {}, {}});
+    return true;
+  }
+  if (portal->executed) {
+    give_rows(*portal, message->max_rows);
+    return true;
+  }
+  const StatementPtr statement = portal->statement;
   if (statement->analysis->statements.empty()) {
     std::string reply;
     protocol::encode_empty_query_response(reply);
     session_.to_client(reply);
     return true;
   }
+  row_limit_ = message->max_rows;
+  running_portal_ = portal->name;
+  running_bind_ = portal->bind;
+  auto bind = protocol::decode_bind(running_bind_);
   return run(*statement->analysis, &*bind, statement.get(), false);
+}
+
+// The next rows of a portal that was run with a row limit, as PostgreSQL counts: a portal that has given exactly as many
+// rows as were asked for is suspended, not finished.
+void VirtualGroup::give_rows(Portal& portal, std::int32_t max_rows) {
+  const std::string_view rest = std::string_view(portal.rows).substr(portal.given);
+  std::size_t end = 0;
+  std::uint64_t count = 0;
+  while (end < rest.size() && (max_rows <= 0 || count < static_cast<std::uint64_t>(max_rows))) {
+    end += 1 + protocol::load_u32(rest, end + 1);
+    ++count;
+  }
+  std::string reply(rest.substr(0, end));
+  portal.given += end;
+  if (max_rows > 0 && count == static_cast<std::uint64_t>(max_rows))
+    protocol::encode_portal_suspended(reply);
+  else
+    protocol::encode_command_complete(routing::with_tag_rows(portal.tag, count), reply);
+  session_.to_client(reply);
 }
 
 bool VirtualGroup::run(const routing::Analysis& analysis, const protocol::Bind* bind, const Statement* statement, bool simple) {
@@ -196,6 +210,7 @@ bool VirtualGroup::run(const routing::Analysis& analysis, const protocol::Bind* 
   request_.route = std::move(*route);
   request_.sql = running_sql_;
   request_.send_row_description = simple;
+  request_.keep_rows = !simple && row_limit_ > 0;
   if (statement) {
     request_.types = statement->types;
     const auto& known = statement->described ? statement->described->parameter_types : statement->known_types;
@@ -275,7 +290,7 @@ void VirtualGroup::begin_route() {
     for (auto& outcome : outcomes) {
       outcome.link->in_transaction = true;
       if (outcome.error) {
-        gathered({outcome.error, {}});
+        gathered({outcome.error, {}, false, {}});
         return;
       }
     }
@@ -291,7 +306,7 @@ void VirtualGroup::lock_next(std::size_t index) {
   for (const auto& table : running_->reference_locks)
     sql += "SELECT pg_catalog.pg_advisory_xact_lock(1885826921, pg_catalog.hashtext(" + pool::quote_literal(table) + "));";
   fanout_.run({{running_links_[index], sql}}, [this, index](std::vector<Fanout::Outcome>& outcomes) {
-    if (outcomes.front().error) return gathered({outcomes.front().error, {}});
+    if (outcomes.front().error) return gathered({outcomes.front().error, {}, false, {}});
     lock_next(index + 1);
   });
 }
@@ -320,6 +335,11 @@ void VirtualGroup::gathered(const Gather::Result& result) {
     });
     return;
   }
+  if (Portal* portal = !simple_ && result.returned_rows && !result.error ? find_portal(running_portal_) : nullptr) {
+    portal->executed = true;  // a further Execute gives what is left, or nothing
+    portal->rows = result.rows;
+    portal->tag = result.tag;
+  }
   if (!implicit_block_) {
     statement_done(result.tag);
     return step();
@@ -338,6 +358,9 @@ void VirtualGroup::gathered(const Gather::Result& result) {
 void VirtualGroup::statement_done(const std::string& tag) {
   running_.reset();
   implicit_block_ = false;
+  Portal* limited = row_limit_ > 0 ? find_portal(running_portal_) : nullptr;
+  const std::int32_t limit = std::exchange(row_limit_, 0);
+  if (limited && limited->executed) return give_rows(*limited, limit);
   std::string reply;
   protocol::encode_command_complete(tag, reply);
   session_.to_client(reply);

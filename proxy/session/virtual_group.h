@@ -37,17 +37,14 @@ class VirtualGroup {
   bool read_only() const { return running_ && !running_->write; }
 
  private:
-  struct Portal {
-    std::string name;
-    StatementPtr statement;
-    std::string bind;          // body of the Bind message
-  };
+  using Portal = VirtualPortal;
 
   void step();                               // the next message
   bool step_message(const protocol::Frame& frame);  // false: it goes on later
   bool bind(const protocol::Frame& frame);
   bool describe(const protocol::Frame& frame);
-  bool execute(Portal& portal);
+  bool execute(const protocol::Frame& frame);
+  void give_rows(Portal& portal, std::int32_t max_rows);
   bool execute_simple();
   bool run(const routing::Analysis& analysis, const protocol::Bind* bind, const Statement* statement, bool simple);
   bool run_control(const routing::StatementFacts& facts, std::string_view text);
@@ -78,7 +75,6 @@ class VirtualGroup {
   protocol::FrameReader reader_;
   std::deque<std::pair<std::uint32_t, StatementPtr>> parsed_;
   std::deque<StatementPtr> resolved_;
-  std::vector<Portal> portals_;
   bool failed_ = false;
   bool synced_ = false;
   bool wrote_ = false;                       // a write has run in this group
@@ -91,6 +87,8 @@ class VirtualGroup {
   GatherRequest request_;
   std::string running_sql_;
   std::string running_bind_;
+  std::string running_portal_;
+  std::int32_t row_limit_ = 0;              // of the Execute that runs; its rows are kept in the portal
   std::vector<Link*> running_links_;
   StatementPtr describing_;
   char describe_kind_ = 'S';
