@@ -34,7 +34,7 @@ class ProxyCrashTest : public testing::TestWithParam<Case> {
     return "SELECT count(*) FROM ledger WHERE id = " + mark;
   }
   static QueryResult run(Connection& connection, const std::string& statement, const std::string& mark) {
-    if (statement == "ddl") return connection.exec("CREATE TABLE made_" + mark + " (id int)");
+    if (statement == "ddl") return connection.exec("CREATE INDEX made_" + mark + " ON ledger (id)");
     if (statement == "reference") return connection.exec("INSERT INTO rates VALUES (" + mark + ", 1)");
     if (statement == "copy")
       return connection.copy_in("COPY ledger (region, id) FROM STDIN", "a\t" + mark + "\nb\t" + mark + "\nc\t" + mark + "\n");
