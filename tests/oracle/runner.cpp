@@ -77,7 +77,8 @@ std::optional<Refusal> refusal_of(const QueryResult& result) {
   constexpr std::string_view kPrefix = "reason: ";
   const std::string& detail = result.error->detail;
   return Refusal{.reason = detail.starts_with(kPrefix) ? detail.substr(kPrefix.size()) : detail,
-                 .hint = result.error->hint};
+                 .hint = result.error->hint,
+                 .message = result.error->message};
 }
 
 Runner::Runner(Sides sides) : sides_(std::move(sides)), watchdog_(kPatience), converter_(sides_.open_expected()) {}
@@ -127,7 +128,7 @@ void Runner::run_mode(const Case& test_case, Mode mode, std::vector<Verdict>& ve
 
 void Runner::run_statement(Pair& both, const Execution& execution, Verdict& verdict) {
   if (!both.got.alive() || !both.expected.alive()) {
-    verdict.differences.push_back(std::string(name_of(execution.mode)) + ": not run, the connection was lost before");
+    verdict.differences.push_back({name_of(execution.mode), "not run, the connection was lost before"});
     return;
   }
   compare_once(both, execution, verdict);
@@ -135,15 +136,17 @@ void Runner::run_statement(Pair& both, const Execution& execution, Verdict& verd
 
 void Runner::compare_once(Pair& both, const Execution& execution, Verdict& verdict) {
   const auto differ = [&](const std::string& what) {
-    std::string text = std::string(name_of(execution.mode)) + ": " + what;
+    std::string text = what;
     if (execution.values != nullptr) text += "\n   as literals: " + with_literals(execution.statement(), *execution.values);
-    verdict.differences.push_back(std::move(text));
+    verdict.differences.push_back({name_of(execution.mode), std::move(text)});
   };
   const Answer got = [&] {
     const Watchdog::Guard guard(watchdog_, PQsocket(both.got.raw()));
     return ask(both.got, execution);
   }();
-  if (const auto refused = refusal_of(got.result)) {
+  if (auto refused = refusal_of(got.result)) {
+    refused->where = name_of(execution.mode);
+    if (execution.values != nullptr) refused->where += ": " + with_literals(execution.statement(), *execution.values);
     verdict.refusals.push_back(*refused);
     // The other side must not do what was refused; an open transaction fails on both.
     if (both.expected.transaction_status() == PQTRANS_INTRANS) (void)both.expected.exec("SELECT refused_by_the_proxy");
@@ -276,18 +279,18 @@ void Runner::run_together(const Case& test_case, std::vector<Verdict>& verdicts)
       continue;
     }
     if (index >= expected.size() || index >= got.size()) {
-      verdict.differences.push_back("together: expected " + std::to_string(expected.size()) + " results, got " +
-                                    std::to_string(got.size()));
+      verdict.differences.push_back(
+          {"together", "expected " + std::to_string(expected.size()) + " results, got " + std::to_string(got.size())});
       continue;
     }
     const Comparison how = comparison_of({test_case, index, Mode::Simple, nullptr, false});
     if (auto found = difference(expected[index], got[index], how))
-      verdict.differences.push_back("together: " + *found);
+      verdict.differences.push_back({"together", *found});
     else
       ++verdict.equal;
   }
   if (both.expected.transaction_status() != both.got.transaction_status())
-    verdicts.back().differences.push_back("together: another transaction status afterwards");
+    verdicts.back().differences.push_back({"together", "another transaction status afterwards"});
 }
 
 void Runner::end_transactions(const Case& test_case, Mode mode, std::vector<Verdict>& verdicts) {
@@ -303,7 +306,7 @@ void Runner::end_transactions(const Case& test_case, Mode mode, std::vector<Verd
                                       [](const Statement& statement) { return sql_reads(statement.sql); });
   if (reads_only) return;
   if (auto found = sides_.state->difference())
-    verdicts.back().differences.push_back(std::string(name_of(mode)) + ": after the case " + *found);
+    verdicts.back().differences.push_back({name_of(mode), "after the case " + *found});
 }
 
 }  // namespace pgweir::oracle

@@ -23,7 +23,8 @@ const char* name_of(Mode mode);
 std::vector<Mode> modes_of(const Case& test_case);
 
 struct Refusal {
-  std::string reason, hint;
+  std::string reason, hint, message;
+  std::string where;  // mode, and the values if any
 };
 
 // What became of one statement over all modes and values.
@@ -31,7 +32,10 @@ struct Verdict {
   const Statement* statement = nullptr;
   int equal = 0;
   std::vector<Refusal> refusals;
-  std::vector<std::string> differences;
+  struct Difference {
+    std::string mode, text;
+  };
+  std::vector<Difference> differences;
 };
 
 // The two sides. `expected` is one plain PostgreSQL; the type_name functions look a type's OID up there, and on the

@@ -166,8 +166,8 @@ TEST_F(PlainPairTest, EveryCaseHasADefiniteAnswer) {
   int failures = 0;
   for (const Case& test_case : all_cases()) {
     for (const Verdict& verdict : runner.run(test_case)) {
-      for (const std::string& text : verdict.differences) {
-        ADD_FAILURE_AT((test_case.file + ".cases").c_str(), verdict.statement->line) << verdict.statement->sql << "\n  " << text;
+      for (const auto& [mode, text] : verdict.differences) {
+        ADD_FAILURE_AT((test_case.file + ".cases").c_str(), verdict.statement->line) << verdict.statement->sql << "\n  " << mode << ": " << text;
         ++failures;
       }
       EXPECT_TRUE(verdict.refusals.empty());
@@ -243,7 +243,7 @@ TEST(TallyTest, RefusalsOutsideTheListAreWrong) {
   verdict.refusals.clear();
   verdict.equal = 1;
   EXPECT_TRUE(tally.add(cases[0], {verdict}).empty());
-  verdict.differences = {"x"};
+  verdict.differences = {{"simple", "x"}};
   EXPECT_EQ(tally.add(cases[0], {verdict}).size(), 1U);
   EXPECT_THAT(tally.summary(), HasSubstr("3 statements in 3 cases"));
   EXPECT_THAT(tally.summary(), HasSubstr("1 equal, 1 refused, 1 differ"));
