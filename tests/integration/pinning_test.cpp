@@ -97,7 +97,7 @@ TEST_F(PinningTest, PinnedClientsShowAndTheRestIsServed) {
 
 TEST_F(PinningTest, TheLastServerIsNotPinned) {
   NEEDS_PROXY();
-  default_pool_size = 2;
+  start(2, "checkout_timeout = \"2s\"");
   auto one = connect(), two = connect(), three = connect();
   one.must("CREATE TEMP TABLE pin (id int)");
   EXPECT_SQLSTATE(two.exec("CREATE TEMP TABLE pin (id int)"), "53300");

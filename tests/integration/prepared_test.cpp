@@ -20,7 +20,7 @@ TEST_F(PreparedTest, TheSameNameMeansAnotherTextForEachClient) {
       auto& client = clients[static_cast<std::size_t>((i * 3 + round) % 5)];
       EXPECT_EQ(client.execute("s", {std::to_string(round)}).value(), std::to_string((i * 3 + round) % 5 + round));
     }
-  EXPECT_LE(backends(), direct() ? 10 : 3);
+  EXPECT_LE(pooled_backends(), direct() ? 5 : 2);
 }
 
 TEST_F(PreparedTest, BusyServersDoNotHideAStatement) {

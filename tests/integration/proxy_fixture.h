@@ -71,6 +71,8 @@ class ProxyTest : public testing::Test {
                                 "usename = 'app' AND (" + condition + ")")
                          .value());
   }
+  // Those of the pool; the control plane has connections too.
+  static int pooled_backends() { return backends("application_name NOT LIKE 'pgweir%'"); }
   [[nodiscard]] static bool no_transaction_is_open(Milliseconds deadline = Milliseconds{10'000}) {
     return wait_until([] { return backends("state <> 'idle'") == 0; }, deadline);
   }
