@@ -61,6 +61,7 @@ class ServerConnection final : public net::StreamHandler {
   protocol::ReplyTracker tracker;
   protocol::ServerStatements statements;
   protocol::FrameReader frames;
+  std::shared_ptr<const void> unnamed;            // the client statement that the server's unnamed statement stands for; null: none
   SettingsPtr settings = Settings::empty();       // as set in the session (source 'session')
   protocol::TransactionStatus status = protocol::TransactionStatus::Idle;
   // Cancel requests under way: the connection is not reusable meanwhile. Shared with the cancel connection, which may outlive this.

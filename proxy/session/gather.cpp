@@ -91,6 +91,7 @@ std::vector<protocol::Oid> Gather::local_types(std::size_t index) const {
 void Gather::send_describe(std::size_t index) {
   Link& link = *streams_[index].link;
   std::string out;
+  link.server().unnamed.reset();
   protocol::encode_parse("", sql_for(index), local_types(index), out);
   protocol::encode_describe('S', "", out);
   protocol::encode_sync(out);

@@ -21,6 +21,7 @@ Link::~Link() { discard(); }
 
 void Link::inject(std::string_view sql, std::function<void(Link&, Injected&)> done) {
   injected_.push_back({std::move(done), {}});
+  lease_->unnamed.reset();  // a simple Query drops it
   lease_->tracker.push(Request::Query, Disposition::Swallow);
   scratch_.clear();
   protocol::encode_query(sql, scratch_);

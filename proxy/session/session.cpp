@@ -52,12 +52,16 @@ std::size_t Session::on_bytes(std::string_view bytes) {
       if (stream_) stream_->want(frame.needed);
       break;
     }
+    if (frame.kind == Frame::Kind::Error && frames_.fault() == protocol::FrameReader::Fault::TooLarge && frames_.allow_large()) {
+      oversized_ = true;
+      continue;
+    }
     if (frame.kind == Frame::Kind::Error) {
       presenting_ = false;
       fatal(frames_.error());
       return bytes.size();
     }
-    if (handle(frame) == Step::Later) {
+    if ((oversized_ ? on_oversized(frame) : handle(frame)) == Step::Later) {
       rest = before;
       input_waits_ = true;
       break;
@@ -95,6 +99,25 @@ Session::Step Session::handle(const Frame& frame) {
   }
 }
 
+// A message beyond listen.max_statement_size: dropped as it comes, then refused; the session goes on.
+Session::Step Session::on_oversized(const Frame& frame) {
+  if (!frame.last) return Step::Done;
+  oversized_ = false;
+  if (group_.failed) return Step::Done;
+  const SqlError error{"54000", "a message of " + std::to_string(frame.size) + " bytes exceeds the largest that is taken",
+                       "listen.max_statement_size is " + std::to_string(snapshot_->config->listen.max_statement_size) + " bytes.",
+                       "Raise it, or send large values by COPY.", {}, {}};
+  if (frame.type == 'Q' || frame.type == 'F') {
+    send_error(error);
+    if (in_block()) local_failed_ = true;
+    send_ready();
+  } else {
+    group_.open = true;
+    fail_group(error);
+  }
+  return Step::Done;
+}
+
 // What kept the input waiting is over. Safe to call at any time.
 void Session::wake() {
   if (mode_ == Mode::Closed) return;
@@ -110,13 +133,9 @@ void Session::on_drained() {
   if (virtual_) virtual_->on_client_drained();
 }
 
-// The client hung up while its input waits. It may be waiting for a server that it does not need any more.
-void Session::on_hangup() {
-  if (mode_ == Mode::Checkout) {
-    checkout_.cancel();
-    end();
-  }
-}
+// The client hung up while its input waits. What it sent completely still runs, as on a direct connection; its end is met
+// when reading goes on.
+void Session::on_hangup() {}
 
 void Session::on_closed(const net::StreamError&) {
   orphan();
@@ -178,6 +197,15 @@ void Session::orphan() {
     for (auto& link : links_)
       if (link->open() && !link->quiet()) send_cancel(context_, link->server());
   if (virtual_) virtual_->on_client_gone();
+  if (group_.relayed && relay_ && relay_->open() && !relay_->tracker().in_copy_in()) {
+    // A batch without its Sync would never be answered.
+    out_.clear();
+    if (relay_->tracker().push(protocol::Request::Sync, protocol::Disposition::Forward) == protocol::ReplyTracker::Push::Queued) {
+      protocol::encode_sync(out_);
+      relay_->send(out_);
+    }
+    group_ = Group{};
+  }
   for (auto& link : links_)
     if (link->open()) {
       if (link->tracker().in_copy_in()) {

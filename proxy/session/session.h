@@ -105,6 +105,7 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   void finish_transaction();                          // at a boundary: census where needed, then release
   void release_links();
   void settled();
+  void drop_stale(Link& link);
   void census(Link& link);
   void on_census(Link& link, Injected& result);
   void tell_parameters(Link& link);
@@ -138,6 +139,9 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
     bool open = false;
     bool failed = false;            // an error of ours: everything up to Sync is dropped
     bool relayed = false;           // messages went to relay_
+    bool executed = false;          // a Bind went to relay_: the group cannot move any more
+    bool decided = false;           // a Bind has chosen the server
+    bool leaving = false;           // a Sync of ours ends the group's part on a server that it has to leave
     bool is_virtual = false;        // the proxy answers it: messages are kept until Sync or Flush
     std::deque<std::pair<std::uint32_t, StatementPtr>> parsed;  // Parse messages in `pending`, already in statements_
     // What Bind and Describe messages in `pending` meant when they came: a later Parse may have taken the name since.
@@ -161,13 +165,17 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   bool bind_deallocate(const protocol::Bind& bind, const routing::StatementFacts& facts);
   Step relay_describe(const protocol::Frame& frame);
   Step relay_close(const protocol::Frame& frame);
-  bool check_bind(const protocol::Bind& bind, Statement& statement);  // false: the group has failed
+  enum class Check : std::uint8_t { Stay, Failed, Elsewhere };
+  Check check_bind(const protocol::Bind& bind, Statement& statement);
   StatementPtr resolve(std::string_view name);
   VirtualPortal* find_virtual_portal(std::string_view name);
   std::optional<protocol::SqlError> define_statement(const protocol::Parse& parse, std::uint32_t tag);
   const protocol::StatementHash& statement_hash(Statement& statement);
   bool ensure_on_server(Statement& statement);
   void append_parse(Statement& statement, std::string_view name, std::string& out);
+  std::string name_on_server(Statement& statement);
+  Step leave_server();
+  Step on_oversized(const protocol::Frame& frame);
   protocol::Result<routing::Route> route_bind(const protocol::Bind& bind, Statement& statement);
   void fail_group(const protocol::SqlError& error);
   void drop_pending();
@@ -180,7 +188,7 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   void on_server_writable(Link& link) override;
   void on_link_closed(Link& link, const protocol::SqlError& error) override;
   bool on_extended_reply(Link& link, const protocol::Frame& frame, const protocol::ReplyTracker::Reply& reply);
-  void on_relay_error(const protocol::Frame& frame);
+  void on_relay_error(Link& link, const protocol::Frame& frame, const protocol::ReplyTracker::Reply& reply);
   void watch_tag(Link& link, std::string_view tag);
   bool map_description(Link& link, const protocol::Frame& frame);
 
@@ -201,6 +209,7 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   protocol::FrameReader frames_;
   Mode mode_ = Mode::Open;
   bool input_waits_ = false;         // the stream is paused because a handler said Later
+  bool oversized_ = false;           // inside a message that is too large: it is read and dropped
   bool ending_ = false;              // drain(): end at the next boundary
   bool presenting_ = false;          // inside on_bytes: wake() need not resume
   net::Timer timer_;                 // idle in transaction, query timeout, orphan bound
@@ -241,6 +250,7 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   StatementMap statements_;
   std::uint32_t next_tag_ = 1;
   std::deque<Flight> flights_;
+  std::vector<protocol::StatementHash> recent_binds_;   // of the present transaction; bounded
   std::uint64_t syncs_sent_ = 0, syncs_done_ = 0;
   std::vector<VirtualPortal> virtual_portals_;
   std::optional<protocol::SqlError> poison_;   // the error that stands for a poisoned Parse

@@ -136,6 +136,7 @@ Session::Step Session::decide_by_bind(const Frame& frame) {
     return Step::Done;
   }
   if (step == Step::Later) return step;
+  group_.decided = true;
   relay_pending();
   return group_.failed ? Step::Done : relay_extended(frame);
 }
@@ -188,6 +189,7 @@ Session::Step Session::relay_pending() {
 std::optional<SqlError> Session::define_statement(const protocol::Parse& parse, std::uint32_t tag) {
   auto statement = std::make_shared<Statement>();
   statement->sql = std::string(parse.query);
+  statement->unnamed = parse.name.empty();
   for (std::size_t i = 0; i < parse.parameter_types.size(); ++i) statement->types.push_back(parse.parameter_types[i]);
   statement->analysis = analyze(statement->sql);
   context_.cells.statements_prepared.add();
@@ -213,6 +215,9 @@ protocol::Result<Route> Session::route_bind(const protocol::Bind& bind, Statemen
 }
 
 Session::Step Session::on_sync(const Frame& frame) {
+  if (!group_.relayed && !group_.failed && group_.pending.empty() && relay_ && relay_->open() &&
+      relay_->tracker().outstanding_syncs() == 0 && !relay_->tracker().idle())
+    group_.relayed = true;  // COPY FROM STDIN took the batch's own Sync, or the block goes on
   if (virtual_) return Step::Done;  // COPY FROM STDIN of several shards: ignored, as in PostgreSQL
   if (group_.relayed) {
     if (relay_ && relay_->open()) {

@@ -232,7 +232,10 @@ void Session::finish_transaction() {
     hint_role_ = hints_before_local_->role;
     hints_before_local_.reset();
   }
+  recent_binds_.clear();
   settling_ = 0;
+  for (auto& link : links_)
+    if (link->open() && !link->stale.empty() && link->idle()) drop_stale(*link);
   for (auto& link : links_)
     if (link->open() && link->suspect) ++settling_;
   if (ddl_seen_ && context_.runtime.control) {
@@ -252,6 +255,22 @@ void Session::finish_transaction() {
       link->suspect = false;
       census(*link);
     }
+}
+
+// Statements whose result type has changed since they were prepared.
+void Session::drop_stale(Link& link) {
+  std::string sql;
+  for (const auto& hash : link.stale)
+    if (link.server().statements.erase(hash)) sql += "DEALLOCATE " + pool::quote_identifier(protocol::server_name(hash)) + ";";
+  link.stale.clear();
+  if (sql.empty()) return;
+  ++settling_;
+  if (mode_ != Mode::Orphan) mode_ = Mode::Settle;
+  link.inject(sql, [this](Link& dropped, Injected& result) {
+    if (result.error) dropped.discard();
+    --settling_;
+    settled();
+  });
 }
 
 void Session::settled() {

@@ -55,6 +55,10 @@ Session::Step Session::on_query(const Frame& frame) {
   if (relay_ && relay_->open() && !relay_->quiet() && !pipelines_freely()) return Step::Later;
   if (!in_block() && links_.empty()) refresh_routing();
   const auto analysis = analyze(query->text);
+  if (statements_.find("")) {  // a simple Query drops the unnamed statement
+    statements_.erase("", 0);
+    statements_.confirm(0);
+  }
   if (analysis->statements.empty()) {
     if (relay_ && relay_->open() && !relay_->quiet()) return Step::Later;
     std::string empty;
@@ -161,6 +165,7 @@ void Session::forward_query(const Frame& frame, const routing::Analysis& analysi
   for (const auto& facts : analysis.statements) note_statement(link, facts, nullptr);
   inject_begin(link);
   if (route.ddl) ddl_seen_ = true;
+  link.server().unnamed.reset();
   link.tracker().push(Request::Query, Disposition::Forward);
   if (route.pushed_sql.empty()) {
     link.send(frame.bytes);

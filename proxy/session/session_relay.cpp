@@ -30,7 +30,7 @@ bool Session::on_message(Link& link, const Frame& frame, const ReplyTracker::Rep
       if (tx_ == TransactionStatus::Idle) local_failed_ = false;
       return !client_gone();
     }
-    case 'E': on_relay_error(frame); return !client_gone();
+    case 'E': on_relay_error(link, frame, reply); return !client_gone();
     case 'S': {
       auto status = protocol::decode_parameter_status(frame.body());
       if (!status || client_gone()) return false;
@@ -67,8 +67,7 @@ bool Session::on_extended_reply(Link& link, const Frame& frame, const ReplyTrack
       return false;
     }
     // A Parse of ours failed (a table is gone, say): the client's own request fails with it.
-    if (auto* flight = find_flight(reply.tag); flight && flight->kind == 'i') link.server().statements.erase(flight->hash);
-    on_relay_error(frame);
+    on_relay_error(link, frame, reply);
     to_client(frame.bytes);
     return false;
   }
@@ -101,8 +100,21 @@ bool Session::map_description(Link& link, const Frame& frame) {
   return true;
 }
 
-void Session::on_relay_error(const Frame& frame) {
-  if (auto fields = protocol::decode_error(frame.body())) context_.cells.count_error(fields->sqlstate);
+void Session::on_relay_error(Link& link, const Frame& frame, const ReplyTracker::Reply& reply) {
+  auto fields = protocol::decode_error(frame.body());
+  if (!fields) return;
+  context_.cells.count_error(fields->sqlstate);
+  if (reply.request == Request::Parse) {
+    // The Parse itself failed: nobody has the statement.
+    if (auto* flight = find_flight(reply.tag)) {
+      if (flight->kind == 'P' || flight->kind == 'i') link.server().statements.erase(flight->hash);
+      if (flight->kind == 'U' || flight->kind == 'u') link.server().unnamed.reset();
+      if (flight->kind == 'P' || flight->kind == 'U') statements_.undo(flight->tag);
+    }
+  } else if (fields->sqlstate == "0A000" && fields->routine == "RevalidateCachedQuery") {
+    // Whoever prepares this text again must get a fresh plan.
+    for (auto hash : recent_binds_) link.stale.push_back(hash);
+  }
 }
 
 void Session::relay_bytes(Link& link, std::string_view bytes) {
@@ -133,7 +145,8 @@ void Session::on_skipped(Link& link, const ReplyTracker::Skipped& skipped) {
   if (!flight || skipped.tag == 0) return;
   if (skipped.why == ReplyTracker::Skipped::Why::CopyIn) return;
   if (flight->kind == 'P' || flight->kind == 'i') link.server().statements.erase(flight->hash);
-  if (flight->kind == 'P' || flight->kind == 's' || flight->kind == 'C') statements_.undo(flight->tag);
+  if (flight->kind == 'U' || flight->kind == 'u') link.server().unnamed.reset();
+  if (flight->kind == 'P' || flight->kind == 'U' || flight->kind == 's' || flight->kind == 'C') statements_.undo(flight->tag);
 }
 
 void Session::on_server_writable(Link&) {

@@ -50,9 +50,27 @@ void Session::append_parse(Statement& statement, std::string_view name, std::str
   }
 }
 
+std::string Session::name_on_server(Statement& statement) {
+  return statement.unnamed ? std::string() : protocol::server_name(statement_hash(statement));
+}
+
 // False when nothing more may be sent (limits).
 bool Session::ensure_on_server(Statement& statement) {
   auto& server = relay_->server();
+  if (statement.unnamed) {
+    if (server.unnamed.get() == &statement) return true;
+    server.unnamed = statement.shared_from_this();
+    const auto parse_tag = next_tag_++;
+    out_.clear();
+    append_parse(statement, "", out_);
+    if (relay_->tracker().push(Request::Parse, Disposition::Swallow, parse_tag) != Push::Queued) {
+      server.unnamed.reset();
+      return false;
+    }
+    flights_.push_back({parse_tag, 'u', nullptr, {}, syncs_sent_ + 1});
+    relay_->send(out_);
+    return true;
+  }
   const auto& hash = statement_hash(statement);
   if (server.statements.touch(hash)) return true;
   const auto tag = next_tag_++;
@@ -79,7 +97,7 @@ Session::Step Session::relay_parse(const Frame& frame) {
     fail_group(parse.error());
     return Step::Done;
   }
-  inject_begin(*relay_);
+  if (group_.decided) inject_begin(*relay_);
   std::uint32_t tag = 0;
   StatementPtr statement;
   if (!group_.parsed.empty()) {
@@ -94,6 +112,18 @@ Session::Step Session::relay_parse(const Frame& frame) {
     statement = *statements_.find(parse->name);
   }
   auto& server = relay_->server();
+  if (statement->unnamed) {
+    out_.clear();
+    append_parse(*statement, "", out_);
+    if (relay_->tracker().push(Request::Parse, Disposition::Forward, tag) != Push::Queued) {
+      statements_.undo(tag);
+      return Step::Done;
+    }
+    server.unnamed = statement;
+    flights_.push_back({tag, 'U', statement, {}, syncs_sent_ + 1});
+    relay_->send(out_);
+    return Step::Done;
+  }
   const auto& hash = statement_hash(*statement);
   // The same text may mean other tables after DDL: a Parse that the server has answered before is simulated only because
   // its plan is revalidated by the server itself.
@@ -141,29 +171,45 @@ StatementPtr Session::resolve(std::string_view name) {
 }
 
 // Inside a group or block that has its server, every further statement must belong there.
-bool Session::check_bind(const protocol::Bind& bind, Statement& statement) {
-  if (statement.analysis->statements.size() != 1) return true;
+Session::Check Session::check_bind(const protocol::Bind& bind, Statement& statement) {
+  if (statement.analysis->statements.size() != 1) return Check::Stay;
   const auto& facts = statement.analysis->statements.front();
-  if (transaction_control(facts)) return true;
+  if (transaction_control(facts)) return Check::Stay;
   if (pipelines_freely()) {
     note_statement(*relay_, facts, nullptr);
-    return true;
+    return Check::Stay;
   }
   auto route = route_bind(bind, statement);
   if (!route) {
     note_route(nullptr, &route.error());
     fail_group(route.error());
-    return false;
+    return Check::Failed;
   }
-  if (route->kind != routing::Route::Kind::OneShard || !route->shards.contains(relay_->shard()) ||
-      (!route->any_shard && route->shards.front() != relay_->shard()) || !route->pushed_sql.empty()) {
-    fail_group(routing::refuse("cross_shard_transaction", "this transaction or batch runs on shard \"" +
-                                   routing_->cluster->shards[relay_->shard().value].name + "\", and this statement needs another one",
-                               "Run the statement in a transaction of its own."));
-    return false;
-  }
+  const bool here = route->kind == routing::Route::Kind::OneShard && route->shards.contains(relay_->shard()) &&
+                    (route->any_shard || route->shards.front() == relay_->shard()) && route->pushed_sql.empty();
+  if (!here) return Check::Elsewhere;
   note_statement(*relay_, facts, &*route);
-  return true;
+  return Check::Stay;
+}
+
+// The group was parsed or described on a server of the proxy's choice, and its first Bind needs another: what it has there
+// is ended by a Sync of ours. Done: relay_ is free again.
+Session::Step Session::leave_server() {
+  if (!relay_->quiet()) return Step::Later;
+  if (!group_.leaving) {
+    group_.leaving = true;
+    out_.clear();
+    protocol::encode_sync(out_);
+    relay_->tracker().push(Request::Sync, Disposition::Swallow);
+    relay_->send(out_);
+    return Step::Later;
+  }
+  if (!relay_->idle()) return Step::Later;
+  relay_->give_back();
+  drop_link(relay_);
+  relay_ = nullptr;
+  group_.relayed = group_.leaving = false;
+  return Step::Done;
 }
 
 // DEALLOCATE of a statement that the client prepared by protocol: it has another name on the server.
@@ -190,7 +236,6 @@ bool Session::bind_deallocate(const protocol::Bind& bind, const routing::Stateme
 }
 
 Session::Step Session::relay_bind(const Frame& frame) {
-  inject_begin(*relay_);
   auto bind = protocol::decode_bind(frame.body());
   const StatementPtr held = resolve(bind ? bind->statement : std::string_view());
   if (!bind || !held) {
@@ -198,13 +243,27 @@ Session::Step Session::relay_bind(const Frame& frame) {
     return Step::Done;
   }
   Statement& statement = *held;
-  if (!check_bind(*bind, statement)) return Step::Done;
+  const Check check = group_.leaving ? Check::Elsewhere : check_bind(*bind, statement);
+  if (check == Check::Failed) return Step::Done;
+  if (check == Check::Elsewhere) {
+    if (!group_.executed && !relay_->in_transaction) {
+      if (leave_server() == Step::Later) return Step::Later;
+      return pend(frame);
+    }
+    fail_group(routing::refuse("cross_shard_transaction", "this transaction or batch runs on shard \"" +
+                                   routing_->cluster->shards[relay_->shard().value].name + "\", and this statement needs another one",
+                               "Run the statement in a transaction of its own."));
+    return Step::Done;
+  }
+  inject_begin(*relay_);
+  group_.executed = true;
   if (const auto& facts = statement.analysis->statements;
       facts.size() == 1 && facts.front().kind == routing::StatementKind::Deallocate && bind_deallocate(*bind, facts.front()))
     return Step::Done;
   if (!ensure_on_server(statement)) return Step::Done;
+  if (!statement.unnamed && recent_binds_.size() < 64) recent_binds_.push_back(statement_hash(statement));
   out_.clear();
-  protocol::encode_bind_raw(bind->portal, protocol::server_name(statement_hash(statement)), bind->tail, out_);
+  protocol::encode_bind_raw(bind->portal, name_on_server(statement), bind->tail, out_);
   if (relay_->tracker().push(Request::Bind, Disposition::Forward) == Push::Queued) relay_->send(out_);
   return Step::Done;
 }
@@ -215,7 +274,6 @@ Session::Step Session::relay_describe(const Frame& frame) {
     fail_group(describe.error());
     return Step::Done;
   }
-  inject_begin(*relay_);
   if (describe->kind == 'P') {
     if (relay_->tracker().push(Request::DescribePortal, Disposition::Forward) == Push::Queued) relay_->send(frame.bytes);
     return Step::Done;
@@ -228,7 +286,7 @@ Session::Step Session::relay_describe(const Frame& frame) {
   if (!ensure_on_server(*statement)) return Step::Done;
   const auto tag = next_tag_++;
   out_.clear();
-  protocol::encode_describe('S', protocol::server_name(statement_hash(*statement)), out_);
+  protocol::encode_describe('S', name_on_server(*statement), out_);
   if (relay_->tracker().push(Request::DescribeStatement, Disposition::Forward, tag) != Push::Queued) return Step::Done;
   flights_.push_back({tag, 'D', statement, {}, syncs_sent_ + 1});
   relay_->send(out_);
@@ -241,7 +299,6 @@ Session::Step Session::relay_close(const Frame& frame) {
     fail_group(close.error());
     return Step::Done;
   }
-  inject_begin(*relay_);
   if (close->kind == 'P') {
     if (relay_->tracker().push(Request::Close, Disposition::Forward) == Push::Queued) relay_->send(frame.bytes);
     return Step::Done;

@@ -20,8 +20,9 @@ struct Described {
   std::vector<protocol::ColumnDescription> columns;  // empty: returns no rows
 };
 
-struct Statement {
+struct Statement : std::enable_shared_from_this<Statement> {
   std::string sql;
+  bool unnamed = false;                                 // is the server's unnamed statement, too
   std::vector<protocol::Oid> types;                     // as the client declared them (0: not)
   std::shared_ptr<const routing::Analysis> analysis;    // never null
   std::optional<Described> described;
