@@ -120,7 +120,7 @@ class Borrower final : public CheckoutOwner, public ServerUser {
   }
   void on_server_drained(ServerConnection&) override {}
   void on_server_closed(ServerConnection&, const protocol::SqlError&) override {
-    if (answered_ > leases_.size()) return;
+    if (answered_ >= leases_.size()) return;  // on its way back, or known
     answered_ = static_cast<unsigned>(leases_.size()) + 1;
     ++tally_.lost;
     worker_.defer([this, alive = alive_] {
