@@ -11,7 +11,8 @@
 //
 // Tags: whether a result is ordered is derived from a top-level ORDER BY; these say what cannot be derived.
 //   ordered       the rows of RETURNING come in a definite order
-//   ties=1,2      ORDER BY is not a total order: it orders by these columns (from 1); rows equal in them come in any order
+//   ties=1,2      ORDER BY is not a total order: it orders by these columns (from 1); rows equal in them come in any
+//                 order
 //   approx        floating point sums: equal up to a small relative difference
 //   simple        by the simple protocol only (COPY, statements that cannot be prepared)
 //   together      simple, and the whole case is one Query message with several statements

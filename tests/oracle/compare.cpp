@@ -147,15 +147,16 @@ class Rows {
   const std::vector<Oid>& types_;
 };
 
+bool same_type(Oid expected, Oid got, const Comparison& how) {
+  return expected < kFirstOwnOid ? expected == got : how.expected_type(expected) == how.got_type(got);
+}
+
 std::optional<std::string> types_difference(const QueryResult& expected, const QueryResult& got,
                                             const Comparison& how) {
   for (std::size_t i = 0; i < expected.columns.size(); ++i) {
     const Oid wanted = expected.types[i], given = got.types[i];
-    if (wanted < kFirstOwnOid && wanted != given)
+    if (!same_type(wanted, given, how))
       return text_of("type of column ", i + 1, " (", expected.columns[i], "): expected OID ", wanted, ", got ", given);
-    if (wanted >= kFirstOwnOid && how.expected_type(wanted) != how.got_type(given))
-      return text_of("type of column ", i + 1, " (", expected.columns[i], "): expected ", how.expected_type(wanted),
-                     ", got OID ", given, ", on the catalog shard ", how.got_type(given));
     if (expected.modifiers[i] != got.modifiers[i])
       return text_of("type modifier of column ", i + 1, " (", expected.columns[i], "): expected ",
                      expected.modifiers[i], ", got ", got.modifiers[i]);
@@ -181,6 +182,17 @@ std::optional<std::string> difference(const QueryResult& expected, const QueryRe
   if (auto found = types_difference(expected, got, how)) return found;
   if (auto found = Rows(expected, got, how).difference()) return found;
   if (expected.tag != got.tag) return text_of("command tag: expected \"", expected.tag, "\", got \"", got.tag, "\"");
+  return std::nullopt;
+}
+
+std::optional<std::string> difference(const std::vector<Oid>& expected, const std::vector<Oid>& got,
+                                      const Comparison& how) {
+  if (expected.size() != got.size())
+    return text_of("expected ", expected.size(), " parameters described, got ", got.size());
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    if (!same_type(expected[i], got[i], how))
+      return text_of("type of $", i + 1, ": expected OID ", expected[i], ", got ", got[i]);
+  }
   return std::nullopt;
 }
 

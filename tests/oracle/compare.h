@@ -30,4 +30,8 @@ struct Comparison {
 std::optional<std::string> difference(const support::QueryResult& expected, const support::QueryResult& got,
                                       const Comparison& how);
 
+// The same for the types of a statement's parameters.
+std::optional<std::string> difference(const std::vector<Oid>& expected, const std::vector<Oid>& got,
+                                      const Comparison& how);
+
 }  // namespace pgweir::oracle

@@ -1,5 +1,5 @@
-// The oracle: every case of cases/*.cases goes to one plain PostgreSQL and, through the proxy, to the shards that hold the
-// same rows. What the proxy answers must be what the one PostgreSQL answers, or one of the refusals of refusals.txt.
+// The oracle: every case of cases/*.cases goes to one plain PostgreSQL and, through the proxy, to the shards that hold
+// the same rows. What the proxy answers must be what the one PostgreSQL answers, or a refusal that refusals.txt lists.
 // One case alone: --gtest_filter='*/OracleTest.*/NAME'.
 #include <gtest/gtest.h>
 

@@ -32,7 +32,8 @@ std::string sorted_lines(const std::string& text) {
 }
 
 bool changes_rows_or_tables(const std::string& tag) {
-  for (const char* word : {"INSERT", "UPDATE", "DELETE", "COPY", "MERGE", "CREATE", "ALTER", "DROP", "TRUNCATE", "COMMIT"}) {
+  for (const char* word :
+       {"INSERT", "UPDATE", "DELETE", "COPY", "MERGE", "CREATE", "ALTER", "DROP", "TRUNCATE", "COMMIT"}) {
     if (tag.starts_with(word)) return true;
   }
   return false;
@@ -43,10 +44,11 @@ bool changes_rows_or_tables(const std::string& tag) {
 Oid oid_of(const std::string& type) {
   // src/include/catalog/pg_type.dat
   static const std::map<std::string, Oid> known{
-      {"bool", 16},     {"bytea", 17},     {"int8", 20},      {"int2", 21},         {"int4", 23},    {"text", 25},
-      {"float4", 700},  {"float8", 701},   {"varchar", 1043}, {"date", 1082},       {"jsonb", 3802}, {"timestamp", 1114},
-      {"numeric", 1700}, {"uuid", 2950},   {"uuid[]", 2951},  {"timestamptz", 1184}, {"text[]", 1009}, {"int4[]", 1007},
-      {"int8[]", 1016}, {"bpchar", 1042}, {"interval", 1186}, {"date[]", 1182},    {"timestamptz[]", 1185}};
+      {"bool", 16},     {"bytea", 17},        {"int8", 20},       {"int2", 21},      {"int4", 23},
+      {"text", 25},     {"float4", 700},      {"float8", 701},    {"int4[]", 1007},  {"text[]", 1009},
+      {"int8[]", 1016}, {"bpchar", 1042},     {"varchar", 1043},  {"date", 1082},    {"timestamp", 1114},
+      {"date[]", 1182}, {"timestamptz", 1184}, {"interval", 1186}, {"numeric", 1700}, {"uuid", 2950},
+      {"uuid[]", 2951}, {"jsonb", 3802}};
   const auto found = known.find(type);
   if (found == known.end()) throw std::runtime_error("oid_of: add " + type);
   return found->second;
@@ -137,7 +139,8 @@ void Runner::run_statement(Pair& both, const Execution& execution, Verdict& verd
 void Runner::compare_once(Pair& both, const Execution& execution, Verdict& verdict) {
   const auto differ = [&](const std::string& what) {
     std::string text = what;
-    if (execution.values != nullptr) text += "\n   as literals: " + with_literals(execution.statement(), *execution.values);
+    if (execution.values != nullptr)
+      text += "\n   as literals: " + with_literals(execution.statement(), *execution.values);
     verdict.differences.push_back({name_of(execution.mode), std::move(text)});
   };
   const Answer got = [&] {
@@ -157,9 +160,10 @@ void Runner::compare_once(Pair& both, const Execution& execution, Verdict& verdi
   if (!both.got.alive()) return differ("the connection was lost: " + std::string(PQerrorMessage(both.got.raw())));
   if (auto found = difference_of(both, execution, expected, got)) return differ(*found);
   if (sides_.state != nullptr && got.after == PQTRANS_IDLE && changes_rows_or_tables(got.result.tag)) {
-    const auto named = got.result.tag.starts_with("COMMIT") ? sides_.state->difference()
-                                                            : sides_.state->difference(words_of(execution.statement().sql));
-    if (named) return differ("afterwards " + *named);
+    const auto found = got.result.tag.starts_with("COMMIT")
+                           ? sides_.state->difference()
+                           : sides_.state->difference(words_of(execution.statement().sql));
+    if (found) return differ("afterwards " + *found);
   }
   ++verdict.equal;
 }
@@ -190,7 +194,8 @@ QueryResult Runner::ask_prepared(Connection& connection, const Execution& execut
   const std::string name = execution.test_case.name + "_" + std::to_string(execution.index);
   auto [described, types] = connection.describe(name);
   if (!described.ok()) {
-    if (connection.transaction_status() != PQTRANS_IDLE) return connection.params(statement.sql, *execution.values, oids_of(statement));
+    if (connection.transaction_status() != PQTRANS_IDLE)
+      return connection.params(statement.sql, *execution.values, oids_of(statement));
     QueryResult prepared = connection.prepare(name, statement.sql, oids_of(statement));
     if (!prepared.ok()) return prepared;
     std::tie(described, types) = connection.describe(name);
@@ -240,8 +245,8 @@ std::optional<std::string> Runner::difference_of(Pair& both, const Execution& ex
   std::optional<QueryResult> unlimited;
   const Shape shape = shape_of(execution.statement().sql);
   if (!how.order.total && shape.limited && expected.result.ok()) {
-    const std::string sql =
-        execution.values != nullptr ? with_literals(execution.statement(), *execution.values) : execution.statement().sql;
+    const Statement& statement = execution.statement();
+    const std::string sql = execution.values != nullptr ? with_literals(statement, *execution.values) : statement.sql;
     unlimited = both.expected.params(shape_of(sql).without_limit, {}, {}, execution.binary_result);
     if (!unlimited->ok()) throw std::runtime_error("without LIMIT: " + unlimited->error->message);
     how.unlimited = &*unlimited;
@@ -250,7 +255,7 @@ std::optional<std::string> Runner::difference_of(Pair& both, const Execution& ex
   const bool ordered_copy = how.order.total;
   if (ordered_copy ? expected.copied != got.copied : sorted_lines(expected.copied) != sorted_lines(got.copied))
     return "COPY gave\n" + got.copied.substr(0, 500) + "\nexpected\n" + expected.copied.substr(0, 500);
-  if (expected.parameter_types != got.parameter_types) return "types of parameters differ";
+  if (auto found = difference(expected.parameter_types, got.parameter_types, how)) return found;
   if (expected.after != got.after)
     return "transaction status afterwards: expected " + std::to_string(expected.after) + ", got " +
            std::to_string(got.after);

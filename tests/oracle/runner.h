@@ -15,9 +15,9 @@
 
 namespace pgweir::oracle {
 
-// Simple: a Query message, parameters as literals. Text and Binary: Parse, Bind, Execute with values in text, types left
-// to the server, and results in that format. Prepared: named, declared types; values in binary where types are declared;
-// every set of values twice, results in turn in text and binary.
+// Simple: a Query message, parameters as literals. Text and Binary: Parse, Bind, Execute with values in text, types
+// left to the server, and results in that format. Prepared: named, declared types; values in binary where types are
+// declared; what reads runs with every set of values twice, first with text results, then with binary ones.
 enum class Mode { Simple, Text, Binary, Prepared };
 const char* name_of(Mode mode);
 std::vector<Mode> modes_of(const Case& test_case);

@@ -1,4 +1,5 @@
-// What the oracle needs to know about a statement's text, found by its words outside of parentheses, literals and comments.
+// What the oracle needs to know about a statement's text, found by its words outside of parentheses, literals and
+// comments.
 #pragma once
 
 #include <set>

@@ -14,7 +14,8 @@ std::map<std::string, std::string> allowed_refusals() {
 std::vector<std::string> Tally::add(const Case& test_case, const std::vector<Verdict>& verdicts) {
   std::vector<std::string> wrong;
   ++cases_;
-  const bool refused = std::any_of(verdicts.begin(), verdicts.end(), [](const Verdict& v) { return !v.refusals.empty(); });
+  const bool refused =
+      std::any_of(verdicts.begin(), verdicts.end(), [](const Verdict& verdict) { return !verdict.refusals.empty(); });
   if (!refused && allowed_.contains(test_case.name))
     wrong.push_back(test_case.name + " is answered now: take it off refusals.txt");
   for (const Verdict& verdict : verdicts) {

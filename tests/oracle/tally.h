@@ -15,8 +15,8 @@ inline constexpr const char* kRefusableFile = "beyond";  // only cases of beyond
 // "case reason" lines of refusals.txt.
 std::map<std::string, std::string> allowed_refusals();
 
-// The count over all cases that ran. A statement is equal when it was in every mode, refused when it was refused in any,
-// and differs when it differed in any.
+// The count over all cases that ran. A statement is equal when it was in every mode, refused when it was refused in
+// any, and differs when it differed in any.
 class Tally {
  public:
   // Returns what is wrong: differences, and refusals that are not allowed. Empty: nothing.

@@ -9,8 +9,8 @@
 
 namespace pgweir::oracle {
 
-// While a Guard lives, a socket is watched; when `limit` passes first, the socket is shut down, so that libpq reports a lost
-// connection. One guard at a time.
+// While a Guard lives, a socket is watched; when `limit` passes first, the socket is shut down, so that libpq reports a
+// lost connection. One guard at a time.
 class Watchdog {
  public:
   explicit Watchdog(std::chrono::seconds limit);

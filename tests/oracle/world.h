@@ -25,7 +25,8 @@ class PlainWorld {
   support::PgCluster server_;
 };
 
-// Three shards behind the proxy; tables and rows went in through the proxy. Throws std::runtime_error when they could not.
+// Three shards behind the proxy; tables and rows went in through the proxy. Throws std::runtime_error when they could
+// not.
 class ShardedWorld {
  public:
   ShardedWorld();
