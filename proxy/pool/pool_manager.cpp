@@ -45,6 +45,19 @@ void PoolManager::maintain(net::Worker& worker) {
   if (groups_waiting()) retry_groups();
 }
 
+void PoolManager::keep_opening(unsigned worker, std::unique_ptr<ServerConnection> connection) {
+  tables_[worker].opening.push_back(std::move(connection));
+}
+
+std::unique_ptr<ServerConnection> PoolManager::take_opening(unsigned worker, const ServerConnection* connection) {
+  auto& opening = tables_[worker].opening;
+  const auto at = std::find_if(opening.begin(), opening.end(), [&](const auto& one) { return one.get() == connection; });
+  if (at == opening.end()) return nullptr;
+  auto taken = std::move(*at);
+  opening.erase(at);
+  return taken;
+}
+
 void PoolManager::close_idle(net::Worker& worker) {
   for (Pool* pool : all()) pool->close_idle(worker.index());
 }

@@ -33,6 +33,10 @@ class PoolManager {
 
   // Runs the pools' housekeeping for this worker; called by the worker's own timer.
   void maintain(net::Worker& worker);
+  // Connections that are logging in, until they are ready or have failed; only on their worker. What a stopped worker
+  // leaves here goes with the manager.
+  void keep_opening(unsigned worker, std::unique_ptr<ServerConnection> connection);
+  std::unique_ptr<ServerConnection> take_opening(unsigned worker, const ServerConnection* connection);
   // Closes the idle connections that live on this worker (shutdown).
   void close_idle(net::Worker& worker);
 
@@ -41,7 +45,7 @@ class PoolManager {
   friend class Checkout;
 
   // Per-worker table of waiting checkouts; touched by its worker only.
-  struct Table { std::unordered_map<std::uint64_t, Checkout*> waiting; std::uint64_t next_id = 1; };
+  struct Table { std::unordered_map<std::uint64_t, Checkout*> waiting; std::uint64_t next_id = 1; std::vector<std::unique_ptr<ServerConnection>> opening; };
   Checkout* find(CheckoutTicket ticket);       // on ticket.worker only
   std::uint64_t enter(unsigned worker, Checkout* checkout);
   void leave(unsigned worker, std::uint64_t id);

@@ -131,7 +131,6 @@ class ServerConnection final : public net::StreamHandler {
   // Only while logging in.
   std::unique_ptr<protocol::ServerAuthenticator> authenticator_;
   Opened done_;
-  std::unique_ptr<ServerConnection> self_;  // owns itself until done_ is called
   net::Timer login_timer_;
   std::shared_ptr<bool> alive_;             // for callbacks that may come after destruction
 };

@@ -2,6 +2,7 @@
 #include "protocol/backend_codec.h"
 #include "protocol/frontend_codec.h"
 #include "proxy/pool/login_services.h"
+#include "proxy/pool/pool_manager.h"
 #include "proxy/pool/server_connection.h"
 
 namespace pgweir::pool {
@@ -26,7 +27,7 @@ void ServerConnection::open(net::Worker& worker, Pool& pool, std::shared_ptr<con
   std::unique_ptr<ServerConnection> made(new ServerConnection(worker, pool, std::move(target), limits, services));
   ServerConnection& connection = *made;
   connection.done_ = std::move(done);
-  connection.self_ = std::move(made);
+  pool.manager().keep_opening(worker.index(), std::move(made));
   if (limits.connect_timeout.count() > 0) connection.login_timer_.arm(worker, limits.connect_timeout);
   connection.start();
 }
@@ -177,7 +178,7 @@ void ServerConnection::on_ready() {
   worker_->defer([this, alive = alive_, done = std::make_shared<Opened>(std::move(done))] {
     if (!*alive) return;
     if (stream_) stream_->resume();
-    auto self = std::move(self_);
+    auto self = pool_.manager().take_opening(worker_->index(), this);
     if (broken_) {
       (*done)(nullptr, last_error_.sqlstate.empty() ? SqlError{"08006", "server closed the connection after login", {}, {}, {}, {}} : last_error_);
       return;
@@ -200,7 +201,7 @@ void ServerConnection::fail(protocol::SqlError error) {
   if (stream_) stream_->close();
   worker_->defer([this, alive = alive_, done = std::make_shared<Opened>(std::move(done_)), error = std::make_shared<SqlError>(std::move(error))] {
     if (!*alive) return;
-    auto self = std::move(self_);
+    auto self = pool_.manager().take_opening(worker_->index(), this);
     (*done)(nullptr, *error);
   });
 }

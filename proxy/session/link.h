@@ -88,6 +88,7 @@ class Link final : public net::Disposable, public pool::ServerUser {
   bool suspect = false;             // session state on the server may differ from what we know: census before release
   bool sequences_clean = false;     // DISCARD SEQUENCES was run since the lease began
   bool forced_rollback = false;
+  bool unknown_settings = false;    // a custom setting of unknown name may have been set: not for anybody else
   std::vector<protocol::StatementHash> stale;   // prepared here, but their result type has changed: to be dropped
 
   std::size_t on_server_bytes(pool::ServerConnection& connection, std::string_view bytes) override;

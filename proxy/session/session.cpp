@@ -192,7 +192,7 @@ void Session::orphan() {
   if (was == Mode::Checkout) checkout_.cancel();
   timer_.cancel();
   timer_.arm(context_.worker, kOrphanBound);
-  const bool cancel_work = virtual_ ? virtual_->read_only() : pool_settings().cancel_on_disconnect;
+  const bool cancel_work = virtual_ ? virtual_->read_only() : in_flight_read_only_ || pool_settings().cancel_on_disconnect;
   if (cancel_work)
     for (auto& link : links_)
       if (link->open() && !link->quiet()) send_cancel(context_, link->server());

@@ -66,6 +66,7 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   void on_hangup() override;
   void on_closed(const net::StreamError& error) override;
   Step handle(const protocol::Frame& frame);
+  void wake_if_waiting();
   void wake();                                        // Open again: messages are presented again
   void to_client(std::string_view bytes) { if (stream_) stream_->send(bytes); }
   void send_error(const protocol::SqlError& error, protocol::Severity severity = protocol::Severity::Error);
@@ -128,6 +129,9 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   std::size_t participants() const;
   Step on_function_call(const protocol::Frame& frame);
   Step on_copy_message(const protocol::Frame& frame);
+  bool begin_or_throw_away(Link& link, const routing::StatementFacts& facts, std::string_view text, bool any_shard);
+  void note_custom_names(Link& link, std::string_view text);
+  bool on_ready(Link& link, char status);
   void note_statement(Link& link, const routing::StatementFacts& facts, const routing::Route* route);
 
   // ---- session_extended.cpp: extended protocol
@@ -234,6 +238,12 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   std::vector<std::string> deferred_savepoints_;   // established by deferred_begin_, innermost last
   bool local_failed_ = false;        // the block failed by a refusal of ours; servers may not know
   bool read_only_block_ = false;
+  bool error_seen_ = false;          // an error went out since the last ReadyForQuery
+  bool in_flight_read_only_ = false; // all that runs now is provably read-only, outside a block
+  // A block without a server runs this statement in a block of its own that is rolled back: any server gives the answer.
+  bool throwaway_ = false;
+  bool last_any_shard_ = false;      // of the Bind that check_bind() looked at last
+  std::string throwaway_setting_;    // SET LOCAL that goes behind the deferred BEGIN when it was accepted
 
   std::vector<std::unique_ptr<Link>> links_;
   Link* relay_ = nullptr;            // one of links_: the server that relayed requests go to

@@ -136,7 +136,7 @@ Session::Step Session::decide_by_bind(const Frame& frame) {
     return Step::Done;
   }
   if (step == Step::Later) return step;
-  group_.decided = true;
+  group_.decided = !route.any_shard;  // BEGIN may go in front of the group's Parses
   relay_pending();
   return group_.failed ? Step::Done : relay_extended(frame);
 }

@@ -94,7 +94,7 @@ std::optional<SqlError> Session::acquire_one(const routing::Route& route, Step& 
     });
     if (held != links_.end()) {
       shard = (*held)->shard();
-    } else if (route.prefer_home) {
+    } else if (route.prefer_home || in_block()) {
       for (auto candidate : route.shards)
         if (routing_->cluster->shards[candidate.value].name == routing_->cluster->home) shard = candidate;
     } else {
@@ -225,6 +225,8 @@ void Session::finish_transaction() {
   virtual_portals_.clear();
   read_only_block_ = false;
   deferred_begin_.clear();
+  throwaway_ = error_seen_ = in_flight_read_only_ = false;
+  throwaway_setting_.clear();
   local_failed_ = false;
   if (hints_before_local_) {
     hint_shard_ = hints_before_local_->shard;
@@ -290,7 +292,7 @@ void Session::release_links() {
       context_.worker.dispose(std::move(link));
       continue;
     }
-    if (!link->idle()) {
+    if (!link->idle() || link->unknown_settings) {
       link->discard();
     } else if (link->server().cancels->in_flight != 0) {
       // A cancel that is under way must not reach the next client's query.

@@ -84,7 +84,8 @@ Session::Step Session::on_single(const Frame& frame, const std::shared_ptr<const
     send_ready();
     return Step::Done;
   }
-  if (transaction_control(facts) && participants() > 1) {
+  const bool failed_end = local_failed_ && participants() > 0;  // COMMIT and ROLLBACK of a block that failed by us
+  if ((transaction_control(facts) && participants() > 1) || failed_end) {
     start_virtual_query(analysis->text, analysis);
     return Step::Done;
   }
@@ -162,8 +163,11 @@ Session::Step Session::relay_query(const Frame& frame, const routing::Analysis& 
 
 void Session::forward_query(const Frame& frame, const routing::Analysis& analysis, const Route& route) {
   Link& link = *relay_;
+  const bool single = analysis.statements.size() == 1;
+  if (!single || !begin_or_throw_away(link, analysis.statements.front(), analysis.text, route.any_shard)) inject_begin(link);
   for (const auto& facts : analysis.statements) note_statement(link, facts, nullptr);
-  inject_begin(link);
+  if (link.suspect) note_custom_names(link, analysis.text);
+  in_flight_read_only_ = single && analysis.statements.front().read_only && !in_block();
   if (route.ddl) ddl_seen_ = true;
   link.server().unnamed.reset();
   link.tracker().push(Request::Query, Disposition::Forward);
@@ -176,6 +180,35 @@ void Session::forward_query(const Frame& frame, const routing::Analysis& analysi
   }
   ++syncs_sent_;
   if (const auto timeout = pool_settings().query_timeout; timeout.count() > 0) timer_.arm(context_.worker, timeout);
+}
+
+// A statement that any shard answers must not decide where the block runs. True: it runs in a block of its own on `link`.
+bool Session::begin_or_throw_away(Link& link, const routing::StatementFacts& facts, std::string_view text, bool any_shard) {
+  if (deferred_begin_.empty() || participants() != 0 || local_failed_ || facts.begin_repeatable_read) return false;
+  const bool setting = facts.kind == StatementKind::SetLocal || facts.kind == StatementKind::SetTransaction;
+  const bool harmless = any_shard && facts.kind == StatementKind::Select && facts.read_only && !facts.has_now && !facts.may_change_session;
+  if (!harmless && !setting && facts.kind != StatementKind::Show) return false;
+  inject_begin(link);
+  throwaway_ = true;
+  if (setting) throwaway_setting_ = ";" + std::string(text.substr(facts.begin, facts.end - facts.begin));
+  return true;
+}
+
+// Custom settings do not show in pg_settings: the census asks for every name that a statement may have set.
+void Session::note_custom_names(Link& link, std::string_view text) {
+  if (!contains_ignoring_case(text, "set_config")) return;
+  bool any = false;
+  for (std::size_t at = text.find('\''); at != std::string_view::npos; at = text.find('\'', at + 1)) {
+    const auto end = text.find('\'', at + 1);
+    if (end == std::string_view::npos) break;
+    const auto literal = text.substr(at + 1, end - at - 1);
+    any = any || !literal.empty();
+    if (literal.find('.') != std::string_view::npos && literal.size() < 128 && custom_names_.size() < 1000 &&
+        std::find(custom_names_.begin(), custom_names_.end(), literal) == custom_names_.end())
+      custom_names_.emplace_back(literal);
+    at = end;
+  }
+  if (!any || text.find('$') != std::string_view::npos || text.find("||") != std::string_view::npos) link.unknown_settings = true;
 }
 
 void Session::note_statement(Link& link, const routing::StatementFacts& facts, const Route* route) {
@@ -206,7 +239,8 @@ Session::Step Session::refuse_query(const SqlError& error) {
 
 // The block failed by an error of ours: only its end is taken.
 std::optional<Session::LocalReply> Session::control_failed(const routing::StatementFacts& facts) {
-  if (facts.kind == StatementKind::RollbackTo && participants() > 0) {
+  const bool known = std::find(deferred_savepoints_.begin(), deferred_savepoints_.end(), facts.name) != deferred_savepoints_.end();
+  if (facts.kind == StatementKind::RollbackTo && (participants() > 0 || known)) {
     local_failed_ = false;  // the server knows the savepoint, or complains
     return std::nullopt;
   }
@@ -271,8 +305,7 @@ std::optional<Session::LocalReply> Session::savepoint_locally(const routing::Sta
 std::optional<Session::LocalReply> Session::control_locally(const routing::StatementFacts& facts, std::string_view text) {
   if (local_failed_) {
     auto reply = control_failed(facts);
-    if (reply || !local_failed_) return reply;
-    return std::nullopt;
+    return reply || local_failed_ ? reply : savepoint_locally(facts, text);
   }
   if (auto reply = deallocate_locally(facts)) return reply;
   const bool begin = facts.kind == StatementKind::Begin;

@@ -17,18 +17,7 @@ bool Session::on_message(Link& link, const Frame& frame, const ReplyTracker::Rep
     case 'd': return !client_gone();
     case 'Z': {
       if (frame.body().empty()) return false;
-      link.in_transaction = frame.body().front() != 'I';
-      if (!link.in_transaction) link.wrote = false;
-      tx_ = static_cast<TransactionStatus>(frame.body().front());
-      if (!deferred_begin_.empty() && !link.in_transaction) deferred_begin_.clear();
-      confirm_flights();
-      boundary_ = true;
-      if (local_failed_ && tx_ == TransactionStatus::InTransaction) {
-        send_ready();
-        return false;
-      }
-      if (tx_ == TransactionStatus::Idle) local_failed_ = false;
-      return !client_gone();
+      return on_ready(link, frame.body().front());
     }
     case 'E': on_relay_error(link, frame, reply); return !client_gone();
     case 'S': {
@@ -48,6 +37,43 @@ bool Session::on_message(Link& link, const Frame& frame, const ReplyTracker::Rep
   }
 }
 
+// True: the server's own ReadyForQuery goes to the client.
+bool Session::on_ready(Link& link, char status) {
+  confirm_flights();
+  boundary_ = true;
+  const bool failed = std::exchange(error_seen_, false);
+  if (!deferred_begin_.empty() && (throwaway_ || !link.in_transaction)) {
+    // The block has no server yet: this was answered beside it.
+    if (failed) local_failed_ = true;
+    else deferred_begin_ += throwaway_setting_;
+    throwaway_setting_.clear();
+    if (std::exchange(throwaway_, false)) {
+      link.in_transaction = link.wrote = false;
+      link.inject("ROLLBACK", [this](Link&, Injected&) {
+        if (mode_ == Mode::Orphan) return orphan_step();
+        if (participants() == 0 && mode_ == Mode::Open && !group_.relayed && pinned_.empty() && relay_ && relay_->open() && relay_->idle()) release_links();
+        wake_if_waiting();
+      });
+    }
+    std::string ready;
+    protocol::encode_ready_for_query(local_failed_ ? TransactionStatus::Failed : TransactionStatus::InTransaction, ready);
+    link.flush_before(ready);
+    return false;
+  }
+  link.in_transaction = status != 'I';
+  if (!link.in_transaction) link.wrote = false;
+  tx_ = static_cast<TransactionStatus>(status);
+  if (!link.in_transaction) deferred_begin_.clear();
+  if (local_failed_ && tx_ == TransactionStatus::InTransaction) {
+    std::string ready;
+    protocol::encode_ready_for_query(TransactionStatus::Failed, ready);
+    link.flush_before(ready);
+    return false;
+  }
+  if (tx_ == TransactionStatus::Idle) local_failed_ = false;
+  return !client_gone();
+}
+
 // What analysis did not foresee (a function that sets, a rule that deallocates) shows in the command's tag.
 void Session::watch_tag(Link& link, std::string_view tag) {
   static constexpr std::string_view kChanging[] = {"SET", "RESET", "DISCARD", "PREPARE", "LISTEN", "UNLISTEN", "LOAD", "DEALLOCATE"};
@@ -62,6 +88,7 @@ bool Session::on_extended_reply(Link& link, const Frame& frame, const ReplyTrack
   if (reply.error) {
     if (!swallowed) return !client_gone();
     if (reply.tag == Link::kPoison) {
+      error_seen_ = true;
       if (poison_) send_error(*poison_);
       poison_.reset();
       return false;
@@ -104,6 +131,7 @@ void Session::on_relay_error(Link& link, const Frame& frame, const ReplyTracker:
   auto fields = protocol::decode_error(frame.body());
   if (!fields) return;
   context_.cells.count_error(fields->sqlstate);
+  error_seen_ = true;
   if (reply.request == Request::Parse) {
     // The Parse itself failed: nobody has the statement.
     if (auto* flight = find_flight(reply.tag)) {
@@ -128,6 +156,7 @@ void Session::on_burst_end(Link& link) {
   if (boundary_) {
     boundary_ = false;
     if (tx_ == TransactionStatus::Idle && link.open() && link.idle() && !group_.relayed) return finish_transaction();
+    if (in_block() && participants() == 0 && link.open() && link.idle() && !group_.relayed && pinned_.empty()) return release_links(), wake_if_waiting();
     if (in_block() && mode_ == Mode::Open) {
       const auto bound = pool_settings().idle_in_transaction_timeout;
       timer_.cancel();
@@ -138,6 +167,11 @@ void Session::on_burst_end(Link& link) {
   if (input_waits_ && mode_ == Mode::Open && link.open() && link.tracker().outstanding() < 4096 &&
       (link.quiet() || pipelines_freely()))
     wake();
+}
+
+void Session::wake_if_waiting() {
+  if (mode_ == Mode::Orphan) return orphan_step();
+  if (input_waits_ && mode_ == Mode::Open) wake();
 }
 
 void Session::on_skipped(Link& link, const ReplyTracker::Skipped& skipped) {

@@ -25,6 +25,8 @@ Session::Step Session::relay_extended(const Frame& frame) {
     default: break;
   }
   inject_begin(*relay_);
+  // A portal that may be fetched from again needs its block.
+  if (auto execute = protocol::decode_execute(frame.body()); execute && execute->max_rows > 0) throwaway_ = false;
   if (relay_->tracker().push(Request::Execute, Disposition::Forward) == Push::Queued) relay_->send(frame.bytes);
   return Step::Done;
 }
@@ -188,6 +190,7 @@ Session::Check Session::check_bind(const protocol::Bind& bind, Statement& statem
   const bool here = route->kind == routing::Route::Kind::OneShard && route->shards.contains(relay_->shard()) &&
                     (route->any_shard || route->shards.front() == relay_->shard()) && route->pushed_sql.empty();
   if (!here) return Check::Elsewhere;
+  last_any_shard_ = route->any_shard;
   note_statement(*relay_, facts, &*route);
   return Check::Stay;
 }
@@ -255,7 +258,11 @@ Session::Step Session::relay_bind(const Frame& frame) {
                                "Run the statement in a transaction of its own."));
     return Step::Done;
   }
-  inject_begin(*relay_);
+  if (group_.executed) throwaway_ = false;  // a second statement: the block stays where it is
+  const auto& executed = statement.analysis->statements;
+  if (executed.size() != 1 || group_.executed || !begin_or_throw_away(*relay_, executed.front(), statement.sql, last_any_shard_)) inject_begin(*relay_);
+  if (relay_->suspect) note_custom_names(*relay_, statement.sql);
+  in_flight_read_only_ = executed.size() == 1 && executed.front().read_only && !in_block() && !group_.executed;
   group_.executed = true;
   if (const auto& facts = statement.analysis->statements;
       facts.size() == 1 && facts.front().kind == routing::StatementKind::Deallocate && bind_deallocate(*bind, facts.front()))

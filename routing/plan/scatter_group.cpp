@@ -131,7 +131,12 @@ Result<std::size_t> Planner::aggregate(const Expr& e, std::int32_t visible, Mult
                                 (call->filter.end > call->filter.begin ? " " + copy(call->filter) : std::string());
   if (*function == AggregateFunction::Avg) {
     merged.second = static_cast<std::uint16_t>(hidden_.size() + 1);
-    hidden_.push_back("pg_catalog.sum" + arguments);
+    // avg(real) adds up in double precision; a sum in real would already be rounded.
+    const auto column = e.args.empty() ? std::nullopt : bound_.levels.front()->resolve(*e.args.front());
+    constexpr Oid kFloat4 = 700;
+    const bool real = column && column->level->column(*column).type == kFloat4;
+    const std::string filter = call->filter.end > call->filter.begin ? " " + copy(call->filter) : std::string();
+    hidden_.push_back(real ? "pg_catalog.sum((" + copy(call->arguments) + ")::pg_catalog.float8)" + filter : "pg_catalog.sum" + arguments);
     hidden_.push_back("pg_catalog.count" + arguments);
   } else {
     hidden_.push_back("pg_catalog." + e.name() + arguments);
