@@ -117,11 +117,13 @@ Session::Step Session::decide_by_bind(const Frame& frame) {
     route.any_shard = true;
   } else {
     auto routed = route_bind(*bind, statement);
-    note_route(routed ? &*routed : nullptr, routed ? nullptr : &routed.error());
     if (!routed) {
-      fail_group(routed.error());
+      group_.is_virtual = true;  // refused there, unless PostgreSQL itself rejects it
+      group_.pending.append(frame.bytes);
+      group_.resolved.push_back(*found);
       return Step::Done;
     }
+    note_route(&*routed, nullptr);
     route = std::move(*routed);
   }
   if (route.kind != Route::Kind::OneShard || !route.pushed_sql.empty()) {

@@ -98,11 +98,8 @@ Session::Step Session::on_single(const Frame& frame, const std::shared_ptr<const
     return relay_query(frame, *analysis, kOnly);
   }
   auto route = context_.router.route(*routing_, *analysis, 0, {}, route_context());
-  if (!route) {
-    note_route(nullptr, &route.error());
-    return refuse_query(route.error());
-  }
-  if (route->kind == Route::Kind::OneShard) return relay_query(frame, *analysis, *route);
+  if (route && route->kind == Route::Kind::OneShard) return relay_query(frame, *analysis, *route);
+  if (relay_ && relay_->open() && !relay_->quiet()) return Step::Later;
   start_virtual_query(analysis->text, analysis);
   return Step::Done;
 }

@@ -168,6 +168,28 @@ void VirtualGroup::describe_statement(const StatementPtr& statement) {
   on_links_ready();
 }
 
+// One PostgreSQL would reject a wrong statement before anything else: it is asked, on one server, before a refusal is
+// given. True: the statement has failed already.
+bool VirtualGroup::refuse_after_check(const SqlError& refusal, const std::string& sql, const Statement* statement) {
+  if (refusal.routine != "pgweir_refuse" || refusal.sqlstate != "0A000" || describing_) {
+    statement_failed(refusal);
+    return true;
+  }
+  refusal_ = refusal;
+  describing_ = std::make_shared<Statement>();
+  describing_->sql = sql;
+  if (statement) describing_->types = statement->types;
+  const auto bound = participants();
+  running_.emplace();
+  const auto& cluster = *session_.routing_->cluster;
+  for (std::size_t i = 0; i < cluster.shards.size(); ++i)
+    if (bound.empty() ? cluster.shards[i].name == cluster.home : bound.front()->shard().value == i)
+      running_->shards = routing::ShardSet::single(routing::ShardId{static_cast<std::uint16_t>(i)});
+  if (!bound.empty()) running_->role = bound.front()->role();
+  on_links_ready();
+  return false;
+}
+
 void VirtualGroup::described() {
   Link* link = session_.find_link(running_->shards.front(), running_->role);
   if (!link) {
@@ -183,8 +205,9 @@ void VirtualGroup::described() {
     auto finished = std::move(gather_);
     session_.context_.worker.defer([kept = std::shared_ptr<Gather>(std::move(finished))] {});
     running_.reset();
-    if (error) {
-      statement_failed(*error);
+    if (error || refusal_) {
+      const SqlError told = error ? *error : *refusal_;
+      statement_failed(told);
       return step();
     }
     const StatementPtr statement = std::move(describing_);

@@ -187,10 +187,7 @@ bool VirtualGroup::run(const routing::Analysis& analysis, const protocol::Bind* 
   auto route = bind ? session_.route_bind(*bind, const_cast<Statement&>(*statement))
                     : session_.context_.router.route(*session_.routing_, analysis, 0, {}, session_.route_context());
   session_.note_route(route ? &*route : nullptr, route ? nullptr : &route.error());
-  if (!route) {
-    statement_failed(route.error());
-    return true;
-  }
+  if (!route) return refuse_after_check(route.error(), std::string(analysis.text), statement);
   if (route->kind == Route::Kind::Local) return run_local(route->local, simple);
   if (!simple && executed_ > 0 && (wrote_ || route->write)) {
     statement_failed(routing::refuse("multi_shard_batch", "a batch with a statement on several shards can hold only this one write",
@@ -369,6 +366,7 @@ void VirtualGroup::statement_done(const std::string& tag) {
 void VirtualGroup::statement_failed(const SqlError& error) {
   running_.reset();
   describing_.reset();
+  refusal_.reset();
   implicit_block_ = false;
   failed_ = true;
   session_.send_error(error);

@@ -58,6 +58,7 @@ class VirtualGroup {
   void statement_failed(const protocol::SqlError& error);
   void describe_statement(const StatementPtr& statement);
   void described();
+  bool refuse_after_check(const protocol::SqlError& refusal, const std::string& sql, const Statement* statement);
   void send_description(const Statement& statement);
   Portal* find_portal(std::string_view name);
   StatementPtr resolve(std::string_view name);
@@ -91,6 +92,7 @@ class VirtualGroup {
   std::int32_t row_limit_ = 0;              // of the Execute that runs; its rows are kept in the portal
   std::vector<Link*> running_links_;
   StatementPtr describing_;
+  std::optional<protocol::SqlError> refusal_;  // told unless PostgreSQL itself rejects the statement
   char describe_kind_ = 'S';
   std::string describe_portal_;
   std::unique_ptr<Gather> gather_;
