@@ -151,15 +151,12 @@ Session::Step Session::decide_by_default() {
     routing::RouteContext context = route_context();
     context.parameters_known = false;
     auto routed = context_.router.route(*routing_, *group_.last_parsed->analysis, 0, {}, context);
-    if (!routed) {
-      fail_group(routed.error());
-      return Step::Done;
-    }
-    if (!routed->shards.empty()) route.shards = routing::ShardSet::single(routed->shards.front());
+    // What will be refused can still be described; a wrong statement gets PostgreSQL's own error.
+    if (routed && !routed->shards.empty()) route.shards = routing::ShardSet::single(routed->shards.front());
   }
   if (route.shards.empty()) {
     route.shards = routing::ShardSet::all(routing_->cluster->shards.size());
-    route.any_shard = true;
+    route.any_shard = route.prefer_home = true;
   }
   Step step = Step::Done;
   if (auto error = acquire_one(route, step)) {

@@ -146,10 +146,10 @@ void VirtualGroup::describe_statement(const StatementPtr& statement) {
   if (!route && describe_kind_ == 'P')
     if (Portal* portal = find_portal(describe_portal_))
       if (auto bind = protocol::decode_bind(portal->bind)) route = session_.route_bind(*bind, *statement);
-  if (!route) {
-    statement_failed(route.error());
-    session_.context_.worker.defer([this, alive = alive_] { if (*alive) step(); });
-    return;
+  if (!route) {  // what will be refused can still be described, at home
+    routing::Route home;
+    home.shards = routing::ShardSet::single(home_shard());
+    route = home;
   }
   if (route->kind == routing::Route::Kind::Local) {
     statement->described.emplace();
@@ -168,6 +168,13 @@ void VirtualGroup::describe_statement(const StatementPtr& statement) {
   on_links_ready();
 }
 
+routing::ShardId VirtualGroup::home_shard() const {
+  const auto& cluster = *session_.routing_->cluster;
+  for (std::size_t i = 0; i < cluster.shards.size(); ++i)
+    if (cluster.shards[i].name == cluster.home) return routing::ShardId{static_cast<std::uint16_t>(i)};
+  return {};
+}
+
 // One PostgreSQL would reject a wrong statement before anything else: it is asked, on one server, before a refusal is
 // given. True: the statement has failed already.
 bool VirtualGroup::refuse_after_check(const SqlError& refusal, const std::string& sql, const Statement* statement) {
@@ -181,10 +188,7 @@ bool VirtualGroup::refuse_after_check(const SqlError& refusal, const std::string
   if (statement) describing_->types = statement->types;
   const auto bound = participants();
   running_.emplace();
-  const auto& cluster = *session_.routing_->cluster;
-  for (std::size_t i = 0; i < cluster.shards.size(); ++i)
-    if (bound.empty() ? cluster.shards[i].name == cluster.home : bound.front()->shard().value == i)
-      running_->shards = routing::ShardSet::single(routing::ShardId{static_cast<std::uint16_t>(i)});
+  running_->shards = routing::ShardSet::single(bound.empty() ? home_shard() : bound.front()->shard());
   if (!bound.empty()) running_->role = bound.front()->role();
   on_links_ready();
   return false;

@@ -58,6 +58,7 @@ class VirtualGroup {
   void statement_failed(const protocol::SqlError& error);
   void describe_statement(const StatementPtr& statement);
   void described();
+  routing::ShardId home_shard() const;
   bool refuse_after_check(const protocol::SqlError& refusal, const std::string& sql, const Statement* statement);
   void send_description(const Statement& statement);
   Portal* find_portal(std::string_view name);
