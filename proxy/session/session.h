@@ -165,6 +165,7 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   Step relay_pending();
   Step relay_extended(const protocol::Frame& frame);
   Step relay_parse(const protocol::Frame& frame);
+  Step relay_unnamed_parse(const StatementPtr& statement, std::uint32_t tag);
   Step relay_bind(const protocol::Frame& frame);
   bool bind_deallocate(const protocol::Bind& bind, const routing::StatementFacts& facts);
   Step relay_describe(const protocol::Frame& frame);

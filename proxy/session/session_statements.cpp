@@ -93,6 +93,19 @@ bool Session::ensure_on_server(Statement& statement) {
   return true;
 }
 
+Session::Step Session::relay_unnamed_parse(const StatementPtr& statement, std::uint32_t tag) {
+  out_.clear();
+  append_parse(*statement, "", out_);
+  if (relay_->tracker().push(Request::Parse, Disposition::Forward, tag) != Push::Queued) {
+    statements_.undo(tag);
+    return Step::Done;
+  }
+  relay_->server().unnamed = statement;
+  flights_.push_back({tag, 'U', statement, {}, syncs_sent_ + 1});
+  relay_->send(out_);
+  return Step::Done;
+}
+
 Session::Step Session::relay_parse(const Frame& frame) {
   auto parse = protocol::decode_parse(frame.body());
   if (!parse) {
@@ -114,18 +127,7 @@ Session::Step Session::relay_parse(const Frame& frame) {
     statement = *statements_.find(parse->name);
   }
   auto& server = relay_->server();
-  if (statement->unnamed) {
-    out_.clear();
-    append_parse(*statement, "", out_);
-    if (relay_->tracker().push(Request::Parse, Disposition::Forward, tag) != Push::Queued) {
-      statements_.undo(tag);
-      return Step::Done;
-    }
-    server.unnamed = statement;
-    flights_.push_back({tag, 'U', statement, {}, syncs_sent_ + 1});
-    relay_->send(out_);
-    return Step::Done;
-  }
+  if (statement->unnamed) return relay_unnamed_parse(statement, tag);
   const auto& hash = statement_hash(*statement);
   // The same text may mean other tables after DDL: a Parse that the server has answered before is simulated only because
   // its plan is revalidated by the server itself.
