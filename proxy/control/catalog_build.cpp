@@ -141,7 +141,8 @@ std::vector<CatalogFunction> read_functions(const RowSet& rows) {
   return out;
 }
 
-ShardFacts read_shard_facts(const RowSet& server, const RowSet& fingerprints, const RowSet& oids) {
+ShardFacts read_shard_facts(const RowSet& server, const RowSet& fingerprints, const RowSet& oids,
+                            const RowSet& indexes) {
   ShardFacts facts;
   facts.known = true;
   if (server.rows() > 0) {
@@ -155,6 +156,8 @@ ShardFacts read_shard_facts(const RowSet& server, const RowSet& fingerprints, co
     facts.fingerprints[{fingerprints.text(i, 0), fingerprints.text(i, 1)}] = fingerprints.text(i, 2);
   for (std::size_t i = 0; i < oids.rows(); ++i)
     facts.oids[{oids.letter(i, 0), oids.text(i, 2), oids.text(i, 3)}] = oids.number<Oid>(i, 1);
+  for (std::size_t i = 0; i < indexes.rows(); ++i)
+    facts.index_tables[indexes.text(i, 0) + "." + indexes.text(i, 1)] = indexes.text(i, 0) + "." + indexes.text(i, 2);
   return facts;
 }
 
@@ -226,6 +229,12 @@ void compare_shards(Catalog& catalog, const std::vector<ShardFacts>& shards, std
     for (const auto& [name, fingerprint] : shards[s].fingerprints)
       if (std::find(catalog.schemas.begin(), catalog.schemas.end(), name.first) == catalog.schemas.end())
         catalog.schemas.push_back(name.first);
+  }
+  for (const ShardFacts& shard : shards) {
+    for (const auto& [index, table] : shard.index_tables) {
+      const auto [known, added] = catalog.index_tables.emplace(index, table);
+      if (!added && known->second != table) known->second.clear();
+    }
   }
   catalog.collation_is_c[catalog.database_collation] = catalog.database_collation_c;
   for (CatalogTable& table : catalog.tables) {

@@ -24,6 +24,7 @@ struct ShardFacts {
   int version_num = 0;
   bool collation_c = false, two_phase = false;
   std::map<std::pair<std::string, std::string>, std::string> fingerprints;  // (schema, name) -> text
+  std::map<std::string, std::string> index_tables;                          // as Catalog::index_tables
   struct Named {
     char kind;
     std::string schema, name;
@@ -32,7 +33,8 @@ struct ShardFacts {
   std::map<Named, routing::Oid> oids;
 };
 
-ShardFacts read_shard_facts(const RowSet& server, const RowSet& fingerprints, const RowSet& oids);
+ShardFacts read_shard_facts(const RowSet& server, const RowSet& fingerprints, const RowSet& oids,
+                            const RowSet& indexes = {});
 std::vector<routing::CatalogFunction> read_functions(const RowSet& rows);
 routing::OidMap map_oids(const ShardFacts& canonical, const ShardFacts& shard);
 
@@ -42,7 +44,8 @@ routing::Catalog build_catalog(const CatalogRows& rows, const std::vector<routin
 // have, with the shard's OIDs of user-defined types replaced by the canonical ones; their own OID is 0. Before
 // compare_shards().
 void add_foreign_tables(routing::Catalog& catalog, const CatalogRows& rows, const routing::OidMap& oids);
-// Adds what the shards say in comparison: presence, drift, OIDs, two-phase commit, collation of the whole cluster.
+// Adds what the shards say in comparison: presence, drift, indexes, OIDs, two-phase commit, collation of the whole
+// cluster.
 void compare_shards(routing::Catalog& catalog, const std::vector<ShardFacts>& shards, std::size_t catalog_shard);
 
 }  // namespace pgweir::control

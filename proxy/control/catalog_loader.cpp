@@ -25,7 +25,8 @@ std::string together(const std::vector<std::string>& queries) {
 }
 
 std::vector<std::string> shard_queries(bool canonical) {
-  std::vector<std::string> queries{change_token_query(), server_query(), fingerprints_query(), oids_query()};
+  std::vector<std::string> queries{change_token_query(), server_query(), fingerprints_query(), oids_query(),
+                                   indexes_query()};
   if (!canonical) return queries;
   for (const auto& query :
        {schemas_query(), relations_query(), columns_query(), unique_indexes_query(), foreign_keys_query(),
@@ -105,7 +106,7 @@ Async<void> CatalogLoader::refresh(std::size_t shard) {
     source.token = r[0].text(0, 0);
     co_return;
   }
-  ShardFacts facts = read_shard_facts(r[1], r[2], r[3]);
+  ShardFacts facts = read_shard_facts(r[1], r[2], r[3], r[4]);
   if (canonical) {
     if (built_in_version_ != facts.version_num) {
       Reply functions = co_await source.connection.query(functions_query(true), kReadBound);
@@ -117,7 +118,6 @@ Async<void> CatalogLoader::refresh(std::size_t shard) {
       built_in_version_ = facts.version_num;
     }
     source.rows = CatalogRows{r[1],
-                              std::move(r[4]),
                               std::move(r[5]),
                               std::move(r[6]),
                               std::move(r[7]),
@@ -126,7 +126,8 @@ Async<void> CatalogLoader::refresh(std::size_t shard) {
                               std::move(r[10]),
                               std::move(r[11]),
                               std::move(r[12]),
-                              std::move(r[13])};
+                              std::move(r[13]),
+                              std::move(r[14])};
   }
   source.facts = std::move(facts);
   source.content = content;

@@ -192,6 +192,14 @@ std::string fingerprints_query() {
          kLastingSchema + " ORDER BY 1, 2";
 }
 
+std::string indexes_query() {
+  return std::string(
+             "SELECT n.nspname, c.relname, t.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN "
+             "pg_class t ON t.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid >= 16384 AND "
+             "c.relpersistence <> 't' AND ") +
+         kLastingSchema + " ORDER BY 1, 2";
+}
+
 std::string oids_query() {
   return std::string(
              "SELECT 'r', c.oid, n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "

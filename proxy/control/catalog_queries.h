@@ -34,6 +34,8 @@ std::string collations_query();
 
 // For every shard, comparable between shards. schema, name, fingerprint of one table or view:
 std::string fingerprints_query();
+// schema, name, table (which is in the same schema)
+std::string indexes_query();
 // 't' (type) or 'r' (relation), oid, schema, name: what has an OID >= 16384
 std::string oids_query();
 

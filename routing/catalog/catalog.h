@@ -102,6 +102,8 @@ struct Catalog {
   std::unordered_map<Oid, std::string> collation_names;
   std::vector<CatalogTable> tables;
   std::unordered_map<std::string, std::size_t> table_index;  // "schema.name" -> index into tables
+  // "schema.index" -> "schema.table" of every index on any shard; empty where shards have it on different tables.
+  std::unordered_map<std::string, std::string> index_tables;
   std::unordered_multimap<std::string, std::size_t> function_index;  // name -> index into functions
   std::vector<CatalogFunction> functions;  // all, built-in ones too
   std::vector<CatalogOperator> operators;

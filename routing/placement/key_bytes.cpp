@@ -73,4 +73,15 @@ ReadResult read_bytea(std::string_view text, std::string& out) {
   return read_bytea_escape(text, out);
 }
 
+SqlError bytea_error(std::string_view text) {
+  if (!text.starts_with("\\x")) return {"22P02", "invalid input syntax for type bytea", {}, {}, {}, {}};
+  text.remove_prefix(2);
+  for (const char c : text) {
+    const bool space = c == ' ' || c == '\n' || c == '\t' || c == '\r';
+    if (!space && hex_value(c) < 0)
+      return {"22023", "invalid hexadecimal digit: \"" + std::string(1, c) + "\"", {}, {}, {}, {}};
+  }
+  return {"22023", "invalid hexadecimal data: odd number of digits", {}, {}, {}, {}};
+}
+
 }  // namespace pgweir::routing

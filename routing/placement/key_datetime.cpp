@@ -73,6 +73,7 @@ struct Moment {
   std::int64_t time = 0;      // microseconds of the day
   bool has_offset = false;
   std::int64_t offset = 0;    // microseconds east of UTC
+  bool month_or_day = false;  // the error is a month beyond 12 or a day beyond 31
 };
 
 enum class DateOrder { Mdy, Dmy, Ymd };
@@ -86,16 +87,17 @@ DateOrder date_order(std::string_view datestyle) {
   return lower.find("german") != std::string::npos ? DateOrder::Dmy : DateOrder::Mdy;
 }
 
-ReadResult make_days(std::int64_t year, std::int64_t month, std::int64_t day, std::int64_t& out) {
+ReadResult make_days(std::int64_t year, std::int64_t month, std::int64_t day, Moment& out) {
   if (year < 1 || month < 1 || month > 12 || day < 1 || day > days_in_month(year, static_cast<int>(month))) {
+    out.month_or_day = year >= 1 && (month < 1 || month > 12 || day < 1 || day > 31);
     return KeyError::Invalid;
   }
-  out = days_from_date(year, static_cast<int>(month), static_cast<int>(day));
+  out.days = days_from_date(year, static_cast<int>(month), static_cast<int>(day));
   return std::nullopt;
 }
 
 // YYYY-MM-DD, YYYY/MM/DD, YYYYMMDD, and by DateStyle MM/DD/YYYY or DD/MM/YYYY (also with '-' and '.').
-ReadResult read_date_part(Scanner& in, std::string_view datestyle, std::int64_t& out) {
+ReadResult read_date_part(Scanner& in, std::string_view datestyle, Moment& out) {
   std::int64_t first = 0, second = 0, third = 0;
   const std::size_t length = in.digits(8, first);
   if (length == 8) return make_days(first / 10'000, first / 100 % 100, first % 100, out);
@@ -170,7 +172,7 @@ ReadResult read_offset(Scanner& in, Moment& moment) {
 
 ReadResult read_moment(std::string_view text, std::string_view datestyle, Moment& moment) {
   Scanner in(text);
-  if (const auto error = read_date_part(in, datestyle, moment.days)) return error;
+  if (const auto error = read_date_part(in, datestyle, moment)) return error;
   if (in.done()) return std::nullopt;
   if (!in.spaces() && !in.take('T') && !in.take('t')) return KeyError::Undecidable;
   if (const auto error = read_time_part(in, moment.time)) return error;
@@ -225,6 +227,18 @@ ReadResult read_datetime(KeyType type, std::string_view text, const LiteralConte
   if (!moment.has_offset && !utc_like(context.timezone)) return KeyError::Undecidable;
   out -= moment.offset;
   return std::nullopt;
+}
+
+std::optional<SqlError> datetime_field_error(std::string_view text, const LiteralContext& context) {
+  const std::string_view value = trim_spaces(text);
+  // PostgreSQL looks at the syntax of the whole before the range of any field.
+  if (value.empty() || value.find_first_not_of("0123456789-/.:+ TtZz") != std::string_view::npos) return std::nullopt;
+  Moment moment;
+  if (read_moment(value, context.datestyle, moment) != KeyError::Invalid) return std::nullopt;
+  const std::string quoted = ": \"" + std::string(text) + "\"";
+  if (moment.has_offset) return SqlError{"22009", "time zone displacement out of range" + quoted, {}, {}, {}, {}};
+  const char* hint = moment.month_or_day ? "Perhaps you need a different \"datestyle\" setting." : "";
+  return SqlError{"22008", "date/time field value out of range" + quoted, {}, hint, {}, {}};
 }
 
 ReadResult convert_datetime(KeyType from, KeyType to, const LiteralContext& context, std::int64_t& value) {

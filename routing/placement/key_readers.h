@@ -26,6 +26,8 @@ bool equals_ignoring_case(std::string_view text, std::string_view lower);
 ReadResult read_int64(std::string_view text, std::int64_t& out);
 ReadResult read_bool(std::string_view text, std::int64_t& out);
 ReadResult read_uuid(std::string_view text, std::string& out);
+// PostgreSQL's error for a bytea text that read_bytea() found Invalid.
+SqlError bytea_error(std::string_view text);
 ReadResult read_bytea(std::string_view text, std::string& out);
 ReadResult read_numeric(std::string_view text, std::string& out);
 ReadResult read_numeric_binary(std::string_view bytes, std::string& out);
@@ -40,6 +42,8 @@ bool utc_like(std::string_view timezone);
 // Date: days, Timestamp and TimestampTz: microseconds, as in key_value.h. What is not one of the common forms gives
 // Undecidable, never a guess.
 ReadResult read_datetime(config::KeyType type, std::string_view text, const LiteralContext& context, std::int64_t& out);
+// PostgreSQL's error if a field of the value (a month, an hour, an offset) is out of range; nullopt: it is not that.
+std::optional<SqlError> datetime_field_error(std::string_view text, const LiteralContext& context);
 // Date, Timestamp and TimestampTz to another of them, as PostgreSQL compares values of the two types.
 ReadResult convert_datetime(config::KeyType from, config::KeyType to, const LiteralContext& context,
                             std::int64_t& value);

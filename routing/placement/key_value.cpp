@@ -237,6 +237,17 @@ Result<KeyValue, KeyError> key_from_parameter(KeyType type, const Parameter& par
   return out;
 }
 
+SqlError key_text_error(KeyType type, const std::string& type_name, std::string_view text,
+                        const LiteralContext& context) {
+  if (type == KeyType::Bytea) return bytea_error(text);
+  if (datetime(type)) {
+    if (auto error = datetime_field_error(text, context)) return *error;
+  }
+  return {datetime(type) ? "22007" : "22P02",
+          "invalid input syntax for type " + type_name + ": \"" + std::string(text) + "\"",
+          {}, {}, {}, {}};
+}
+
 std::optional<KeyError> store_in_column(KeyValue& value, Oid column_type, std::int32_t typmod, bool utf8) {
   if (value.null) return std::nullopt;
   if (auto* text = std::get_if<std::string>(&value.value)) {

@@ -53,6 +53,10 @@ std::optional<KeyError> read_key_text(config::KeyType type, std::string_view tex
 std::optional<KeyError> read_key_parameter(config::KeyType type, const Parameter& parameter,
                                            const LiteralContext& context, KeyValue& out);
 
+// PostgreSQL's error for a text that is Invalid as `type`, whose name is `type_name`.
+SqlError key_text_error(config::KeyType type, const std::string& type_name, std::string_view text,
+                        const LiteralContext& context);
+
 // What a column of this type and typmod stores when `value` is written to it by INSERT or COPY (not for comparisons):
 // char(n) without trailing blanks, varchar(n) without blanks beyond n, numeric(p,s) and timestamp(p) rounded. Invalid
 // where the value does not fit. `utf8`: whether the server encoding is UTF8 (else text beyond n bytes is

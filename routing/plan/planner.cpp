@@ -104,7 +104,7 @@ Planner::Failure Planner::bind(const sql::Statement& s) {
 
 // Sharded relations are narrowed each on its own; the others say which shards hold them.
 Planner::Failure Planner::place_relations(const sql::Statement& s) {
-  bool reference = false, fixed = !uses_.home_function.empty(), temporary = false, tables = false;
+  bool reference = false, fixed = !uses_.home_function.empty(), temporary = false, tables = false, unknown = false;
   ShardSet allowed = ShardSet::all(cluster_.cluster->shards.size());
   if (fixed) allowed = ShardSet::single(binder_.home());
   for (const auto& level : bound_.levels) {
@@ -113,7 +113,8 @@ Planner::Failure Planner::place_relations(const sql::Statement& s) {
       tables |= r.kind != RelationKind::Derived;
       temporary |= r.temporary;
       if (r.kind == RelationKind::Reference) reference = true;
-      if (r.kind == RelationKind::Local || r.kind == RelationKind::Home) {
+      unknown |= r.unknown;
+      if ((r.kind == RelationKind::Local || r.kind == RelationKind::Home) && !r.unknown) {
         allowed = allowed & ShardSet::single(r.shard);
         fixed = true;
       }
@@ -122,6 +123,10 @@ Planner::Failure Planner::place_relations(const sql::Statement& s) {
       const bool insert_target = is_insert_level(*level) && i == 0;
       if (!insert_target) plan_->narrowings.push_back(Narrowing::compile(*level, i));
     }
+  }
+  if (unknown && !fixed && (any_sharded_ || reference)) {
+    allowed = ShardSet::single(binder_.home());
+    fixed = true;
   }
   if (temporary && any_sharded_)
     return refuse(reason::kTempTable, "a temp table lives on the home shard and cannot be joined with a sharded table",
@@ -132,6 +137,10 @@ Planner::Failure Planner::place_relations(const sql::Statement& s) {
   }
   if (fixed) {
     plan_->allowed = allowed;
+  } else if (unknown) {
+    // The home shard says that there is no such table, or finds one that the catalog lacks; in a transaction its shard.
+    plan_->allowed = allowed;
+    plan_->any_shard = plan_->prefer_home = true;
   } else if (!any_sharded_) {
     // Without tables, and with functions that give the same everywhere, a transaction may stay where it is; else home.
     const bool anywhere = !tables && s.command == Command::Select && !uses_.node_dependent;

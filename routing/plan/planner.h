@@ -46,6 +46,7 @@ class Planner {
   void utility(const sql::Statement& statement);
   void explain(const sql::Statement& statement);
   void ddl(const sql::Statement& statement);
+  Failure ddl_indexes(const sql::Statement& statement, ShardSet& shards);
   Failure ddl_relations(const sql::Statement& statement, ShardSet& shards);
   Failure new_table(const sql::Statement& statement, ShardSet& shards);
   Failure old_relation(const sql::Statement& statement, const sql::RelationName& name, ShardSet& shards);

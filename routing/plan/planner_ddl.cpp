@@ -154,6 +154,43 @@ Planner::Failure Planner::ddl_relations(const sql::Statement& s, ShardSet& shard
   return std::nullopt;
 }
 
+// Commands on indexes go where the indexes' tables are. Unknown names do not matter beside known ones; alone they go to
+// the home shard, for PostgreSQL's error and for indexes of temp tables.
+Planner::Failure Planner::ddl_indexes(const sql::Statement& s, ShardSet& shards) {
+  // The table's schema is the index's. nullopt: no shard has the index.
+  const auto table_of = [&](const sql::RelationName& name) -> std::optional<sql::RelationName> {
+    const auto& known = cluster_.catalog->index_tables;
+    for (const auto& schema : name.schema.empty() ? path_.schemas : std::vector<std::string>{name.schema}) {
+      const auto found = known.find(schema + "." + name.name);
+      if (found == known.end()) continue;
+      sql::RelationName table;
+      table.schema = schema;
+      if (!found->second.empty()) table.name = found->second.substr(schema.size() + 1);
+      return table;
+    }
+    return std::nullopt;
+  };
+  bool any = false;
+  for (const auto& name : s.relations) {
+    const auto table = table_of(name);
+    if (!table) continue;
+    if (table->name.empty()) {
+      return refuse(reason::kTablesApart, "index " + name.name + " is on different tables of different shards",
+                    "Run the command on each shard's own address.");
+    }
+    ShardSet one;
+    if (auto f = old_relation(s, *table, one)) return f;
+    if (any && one != shards) {
+      return refuse(reason::kTablesApart, "the indexes of this command are on different shards",
+                    "Send one command for each.");
+    }
+    shards = one;
+    any = true;
+  }
+  if (!any) shards = ShardSet::single(binder_.home());
+  return std::nullopt;
+}
+
 void Planner::ddl(const sql::Statement& s) {
   const ShardSet all = ShardSet::all(cluster_.cluster->shards.size());
   ShardSet shards = all;
@@ -186,7 +223,8 @@ void Planner::ddl(const sql::Statement& s) {
         f = ddl_relations(s, shards);
         break;
       case DdlObject::DropIndex:
-        break;  // whose index it is only the shards know; one that lacks it fails the whole
+        f = ddl_indexes(s, shards);
+        break;
       case DdlObject::Everywhere:
         break;
       case DdlObject::Database:
@@ -238,9 +276,8 @@ void Planner::truncate(const sql::Statement& s) {
 
 void Planner::maintenance(const sql::Statement& s) {
   ShardSet shards = ShardSet::all(cluster_.cluster->shards.size());
-  const bool by_table = !s.relations.empty() && s.object != DdlObject::DropIndex;
-  if (by_table) {
-    if (auto f = ddl_relations(s, shards)) {
+  if (!s.relations.empty()) {
+    if (auto f = s.object == DdlObject::DropIndex ? ddl_indexes(s, shards) : ddl_relations(s, shards)) {
       plan_->refusal = std::move(f);
       return;
     }

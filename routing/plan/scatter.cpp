@@ -4,6 +4,7 @@
 #include "routing/plan/functions.h"
 #include "routing/plan/planner.h"
 #include "routing/plan/refusal.h"
+#include "routing/plan/type_oids.h"
 #include "routing/sql/walk.h"
 
 namespace pgweir::routing {
@@ -281,24 +282,43 @@ Planner::Failure Planner::scatter_order(const Select& s, MultiPlan& multi) {
   return std::nullopt;
 }
 
+// An integer, a parameter, NULL, or one of them (or a text) under a cast to an integer type.
 Planner::Failure Planner::scatter_limit(const Select& s, MultiPlan& multi) {
-  const auto read = [](const sql::ExprPtr& e, LimitValue& out) {
-    if (!e || e->kind == ExprKind::Null) return true;
-    if (e->kind == ExprKind::Integer || e->kind == ExprKind::Float) {
-      out.kind = LimitValue::Kind::Constant;
-      char* end = nullptr;
-      errno = 0;
-      out.value = std::strtoll(e->text.c_str(), &end, 10);
-      return *end == '\0' && errno == 0;
-    }
-    if (e->kind != ExprKind::Parameter) return false;
-    out.kind = LimitValue::Kind::Parameter;
-    out.parameter = e->number;
-    return true;
+  const auto refused = [] {
+    return refuse(reason::kLimit, "LIMIT and OFFSET over several shards must be integers or parameters",
+                  "Compute the value first.");
   };
-  if (read(s.limit, multi.limit) && read(s.offset, multi.offset)) return std::nullopt;
-  return refuse(reason::kLimit, "LIMIT and OFFSET over several shards must be integers or parameters",
-                "Compute the value first.");
+  const auto read = [&](const sql::ExprPtr& e, LimitValue& out) -> Failure {
+    if (!e) return std::nullopt;
+    const Oid type = e->kind == ExprKind::Cast ? key_cast_type(*e) : oid::kInt8;
+    const Expr& value = e->kind == ExprKind::Cast && type != 0 ? *e->args.front() : *e;
+    if (type != oid::kInt8 && type != oid::kInt4 && type != oid::kInt2) return refused();
+    if (value.kind == ExprKind::Null) return std::nullopt;
+    if (value.kind == ExprKind::Parameter) {
+      if (type != oid::kInt8) return refused();  // it would be declared to the client as another type
+      out.kind = LimitValue::Kind::Parameter;
+      out.parameter = value.number;
+      return std::nullopt;
+    }
+    const bool text = value.kind == ExprKind::String;
+    if (!text && value.kind != ExprKind::Integer && value.kind != ExprKind::Float) return refused();
+    const auto key_type = type == oid::kInt8   ? config::KeyType::BigInt
+                          : type == oid::kInt4 ? config::KeyType::Int
+                                               : config::KeyType::SmallInt;
+    const auto number = key_from_text(key_type, value.text, {});
+    if (number.ok()) {
+      out.kind = LimitValue::Kind::Constant;
+      out.value = std::get<std::int64_t>(number->value);
+      return std::nullopt;
+    }
+    if (!text || number.error() == KeyError::Undecidable) return refused();
+    const std::string name = key_type_name(key_type);
+    const bool fraction = value.text.find_first_of(".eE") != std::string::npos;
+    if (number.error() == KeyError::Invalid || fraction) return key_text_error(key_type, name, value.text, {});
+    return SqlError{"22003", "value \"" + value.text + "\" is out of range for type " + name, {}, {}, {}, {}};
+  };
+  if (auto f = read(s.limit, multi.limit)) return f;
+  return read(s.offset, multi.offset);
 }
 
 // Every shard may have to give limit + offset rows; the cut itself is the merger's. Sums saturate at int64.

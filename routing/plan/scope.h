@@ -26,6 +26,7 @@ struct BoundRelation {
   ShardId shard;        // Local, Home
   bool hidden = false;  // inside an aliased join: not reachable by name
   bool temporary = false;
+  bool unknown = false;  // Home: neither the catalog nor the configuration has it
   std::vector<std::string> columns;  // visible names, parallel to table->columns; empty: unknown
   bool sharded() const { return kind == RelationKind::Sharded; }
 };

@@ -116,7 +116,10 @@ Result<BoundRelation> Binder::lookup(const sql::RelationName& name) const {
       return at_home;
     }
     const CatalogTable* t = catalog.find_table(name.schema, name.name);
-    if (t == nullptr && !cluster_.tables.contains(name.schema + "." + name.name)) return at_home;
+    if (t == nullptr && !cluster_.tables.contains(name.schema + "." + name.name)) {
+      at_home.unknown = true;
+      return at_home;
+    }
     return found(name, name.schema, t);
   }
   if (std::find(temp_.begin(), temp_.end(), name.name) != temp_.end()) {
@@ -131,6 +134,7 @@ Result<BoundRelation> Binder::lookup(const sql::RelationName& name) const {
       return found(name, schema, t);
     }
   }
+  at_home.unknown = true;
   return at_home;
 }
 

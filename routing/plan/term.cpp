@@ -21,17 +21,6 @@ bool ascii(std::string_view text) {
   return true;
 }
 
-SqlError unreadable(const KeyColumn& column, std::string_view text) {
-  const bool time =
-      column.type == KeyType::Date || column.type == KeyType::Timestamp || column.type == KeyType::TimestampTz;
-  return SqlError{time ? "22007" : "22P02",
-                  "invalid input syntax for type " + key_type_name(column.type) + ": \"" + std::string(text) + "\"",
-                  {},
-                  {},
-                  {},
-                  {}};
-}
-
 }  // namespace
 
 std::string key_type_name(KeyType type) {
@@ -210,7 +199,8 @@ TermValue Term::read(const Parameter& value, const TermInput& input) const {
     if (read.error() == KeyError::Invalid) {
       result.kind = TermValue::Kind::Error;
       result.error = value.binary ? SqlError{"22P03", "incorrect binary data format in bind parameter", {}, {}, {}, {}}
-                                  : unreadable(column_, value.value);
+                                  : key_text_error(column_.type, key_type_name(column_.type), value.value,
+                                                   *input.literals);
     }
     return result;
   }

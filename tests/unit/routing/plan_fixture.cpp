@@ -46,6 +46,7 @@ void add_table(Catalog& catalog, const std::string& name, std::initializer_list<
   t.oid = static_cast<Oid>(20000 + catalog.tables.size());
   t.kind = kind;
   for (const char* c : columns) t.columns.push_back(column(c));
+  if (!unique.empty()) catalog.index_tables["public." + name + "_key"] = "public." + name;
   if (!unique.empty()) t.unique_indexes.push_back({name + "_key", unique, false, false});
   t.present_on = {ShardId{0}, ShardId{1}, ShardId{2}};
   catalog.table_index["public." + name] = catalog.tables.size();
