@@ -41,7 +41,8 @@ void Writer::run() {
       last_failure_ = error;
       continue;
     }
-    if (number_ % 4 == 2 && !checked(connection->prepare("put", "INSERT INTO ledger (region, id) VALUES ($1, $2)"))) continue;
+    if (number_ % 4 == 2 && !checked(connection->prepare("put", "INSERT INTO ledger (region, id) VALUES ($1, $2)")))
+      continue;
     while (!stopping_ && connection->alive()) {
       const bool written = write(*connection);
       if (!written && connection->transaction_status() != PQTRANS_IDLE) connection->exec("ROLLBACK");
@@ -63,14 +64,22 @@ bool Writer::write(Connection& connection) {
   const std::string id = std::to_string(first);
   bool done = false;
   switch (number_ % 4) {
-    case 0: done = checked(connection.exec("INSERT INTO ledger (region, id) VALUES ('" + region_ + "', " + id + ")")); break;
-    case 1: done = checked(connection.params("INSERT INTO ledger (region, id) VALUES ($1, $2)", {region_, id}, {25, 20})); break;
-    case 2: done = checked(connection.execute("put", {region_, id})); break;
+    case 0:
+      done = checked(connection.exec("INSERT INTO ledger (region, id) VALUES ('" + region_ + "', " + id + ")"));
+      break;
+    case 1:
+      done = checked(connection.params("INSERT INTO ledger (region, id) VALUES ($1, $2)", {region_, id}, {25, 20}));
+      break;
+    case 2:
+      done = checked(connection.execute("put", {region_, id}));
+      break;
     default: {
       last = ++next_;
       const QueryResult begun = connection.exec("BEGIN");
-      done = checked(begun) && checked(connection.exec("INSERT INTO ledger (region, id) VALUES ('" + region_ + "', " + id + ")")) &&
-             checked(connection.params("INSERT INTO ledger (region, id) VALUES ($1, $2)", {region_, std::to_string(last)}, {25, 20}));
+      done = checked(begun) &&
+             checked(connection.exec("INSERT INTO ledger (region, id) VALUES ('" + region_ + "', " + id + ")")) &&
+             checked(connection.params("INSERT INTO ledger (region, id) VALUES ($1, $2)",
+                                       {region_, std::to_string(last)}, {25, 20}));
       if (done) {
         const QueryResult committed = connection.exec("COMMIT");
         done = checked(committed) && committed.tag == "COMMIT";
@@ -87,7 +96,8 @@ bool Writer::write(Connection& connection) {
 Load::Load(const Parameters& parameters, const std::vector<std::string>& regions, int clients) {
   for (int i = 0; i < clients; ++i)
     // Regions change slower than manners, so that every region has all of them.
-    writers_.push_back(std::make_unique<Writer>(parameters, regions[static_cast<std::size_t>(i / 4) % regions.size()], i));
+    writers_.push_back(
+        std::make_unique<Writer>(parameters, regions[static_cast<std::size_t>(i / 4) % regions.size()], i));
 }
 
 unsigned Load::acknowledged(const std::string& region) const {
@@ -130,8 +140,8 @@ void Load::expect_all_there(const std::string& region, PgCluster& server, const 
     if (writer->region() == region) look_for(writer->ids());
   look_for(more);
   EXPECT_GT(acknowledged, 0u) << "nothing was written to " << region;
-  EXPECT_TRUE(missing.empty()) << missing.size() << " of " << acknowledged << " acknowledged rows are missing in " << region
-                               << ", the first: " << missing.front();
+  EXPECT_TRUE(missing.empty()) << missing.size() << " of " << acknowledged << " acknowledged rows are missing in "
+                               << region << ", the first: " << missing.front();
   std::size_t twice = 0;
   for (auto at = there.begin(); at != there.end(); at = there.upper_bound(*at)) twice += there.count(*at) > 1 ? 1 : 0;
   EXPECT_EQ(twice, 0u) << "ids that are there more than once in " << region;

@@ -15,8 +15,8 @@ void PrintTo(const Case& one, std::ostream* out) { *out << one.statement << " " 
 std::vector<Case> cases() {
   std::vector<Case> all;
   for (const char* statement : {"ddl", "reference", "insert", "copy", "update"})
-    for (const char* point :
-         {"2pc_before_decide", "2pc_after_decide", "2pc_after_prepare", "2pc_after_commit", "2pc_after_commit_prepared"})
+    for (const char* point : {"2pc_before_decide", "2pc_after_decide", "2pc_after_prepare", "2pc_after_commit",
+                              "2pc_after_commit_prepared"})
       all.push_back({statement, point});
   return all;
 }
@@ -37,9 +37,11 @@ class ProxyCrashTest : public testing::TestWithParam<Case> {
     if (statement == "ddl") return connection.exec("CREATE INDEX made_" + mark + " ON ledger (id)");
     if (statement == "reference") return connection.exec("INSERT INTO rates VALUES (" + mark + ", 1)");
     if (statement == "copy")
-      return connection.copy_in("COPY ledger (region, id) FROM STDIN", "a\t" + mark + "\nb\t" + mark + "\nc\t" + mark + "\n");
+      return connection.copy_in("COPY ledger (region, id) FROM STDIN",
+                                "a\t" + mark + "\nb\t" + mark + "\nc\t" + mark + "\n");
     if (statement == "update") return connection.exec("UPDATE ledger SET note = 'new' WHERE id = " + mark);
-    return connection.exec("INSERT INTO ledger (region, id) VALUES ('a', " + mark + "), ('b', " + mark + "), ('c', " + mark + ")");
+    return connection.exec("INSERT INTO ledger (region, id) VALUES ('a', " + mark + "), ('b', " + mark + "), ('c', " +
+                           mark + ")");
   }
   static inline std::unique_ptr<ThreeShards> cluster_;
 };

@@ -1,5 +1,5 @@
-// Three primaries (the first with a replica when asked for) behind one proxy: table ledger by region ("a", "b", "c", one
-// shard each) and the reference table rates.
+// Three primaries (the first with a replica when asked for) behind one proxy: table ledger by region ("a", "b", "c",
+// one shard each) and the reference table rates.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -18,14 +18,14 @@ namespace pgweir::support {
 class ThreeShards {
  public:
   struct Options {
-    bool replica = false;       // of shard a; reads go there
+    bool replica = false;  // of shard a; reads go there
     unsigned pool_size = 10;
   };
   explicit ThreeShards(const Options& options) {
     for (auto& shard : shards_) shard = std::make_unique<PgCluster>(PgOptions{.fsync = true});
     if (options.replica) replica_ = shards_[0]->make_replica();
-    proxy_.emplace(ProxyOptions{.clusters = config(),
-                                .pool = "size = " + std::to_string(options.pool_size) + "\ncheckout_timeout = \"10s\""});
+    proxy_.emplace(ProxyOptions{
+        .clusters = config(), .pool = "size = " + std::to_string(options.pool_size) + "\ncheckout_timeout = \"10s\""});
     auto connection = proxy_->connect();
     connection.must("CREATE TABLE ledger (region text NOT NULL, id bigint NOT NULL, note text)");
     connection.must("CREATE TABLE rates (id bigint NOT NULL, rate int)");
@@ -50,7 +50,8 @@ class ThreeShards {
   [[nodiscard]] bool no_transaction_is_open(Milliseconds deadline = Milliseconds{10'000}) {
     return wait_until(
         [this] {
-          for (const auto& value : on_each("SELECT count(*) FROM pg_stat_activity WHERE usename = 'app' AND state <> 'idle'"))
+          for (const auto& value :
+               on_each("SELECT count(*) FROM pg_stat_activity WHERE usename = 'app' AND state <> 'idle'"))
             if (value != "0") return false;
           return true;
         },
@@ -63,7 +64,8 @@ class ThreeShards {
     if (replica_) text += "reads = \"replica\"\n";
     const char* names[] = {"a", "b", "c"};
     for (std::size_t i = 0; i < 3; ++i) {
-      text += std::string("\n[[cluster.fediflow.shard]]\nname = \"") + names[i] + "\"\nprimary = \"" + shards_[i]->endpoint() + "\"\n";
+      text += std::string("\n[[cluster.fediflow.shard]]\nname = \"") + names[i] + "\"\nprimary = \"" +
+              shards_[i]->endpoint() + "\"\n";
       if (i == 0 && replica_) text += "replicas = [\"" + replica_->endpoint() + "\"]\n";
     }
     return text +

@@ -28,7 +28,8 @@ TEST_F(CancelTest, EndsARunningQuery) {
 TEST_F(CancelTest, EndsARunningQueryInABlock) {
   auto connection = connect();
   connection.must("BEGIN");
-  auto running = std::async(std::launch::async, [&] { return connection.params("SELECT pg_sleep(60) /* block */", {}); });
+  auto running =
+      std::async(std::launch::async, [&] { return connection.params("SELECT pg_sleep(60) /* block */", {}); });
   ASSERT_TRUE(runs("block"));
   EXPECT_EQ(connection.cancel(), "");
   EXPECT_EQ(running.get().sqlstate(), "57014");
@@ -69,14 +70,15 @@ TEST_F(CancelTest, OfAnIdleSessionDoesNothing) {
 TEST_F(CancelTest, WithAWrongKeyDoesNothing) {
   NEEDS_PROXY();
   auto connection = connect(), other = connect();
-  auto running = std::async(std::launch::async, [&] { return connection.exec("SELECT pg_sleep(0.5), 'done' /* wrong */"); });
+  auto running =
+      std::async(std::launch::async, [&] { return connection.exec("SELECT pg_sleep(0.5), 'done' /* wrong */"); });
   ASSERT_TRUE(runs("wrong"));
   EXPECT_EQ(other.cancel(), "");
   EXPECT_TRUE(running.get().ok());
 }
 
-// Sessions that share one server; half of them are cancelled again and again. A cancel that comes too late must never hit
-// whoever got the server next.
+// Sessions that share one server; half of them are cancelled again and again. A cancel that comes too late must never
+// hit whoever got the server next.
 TEST_F(CancelTest, NeverHitsAnotherClientsQuery) {
   default_pool_size = 2;
   (void)port();

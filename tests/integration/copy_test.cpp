@@ -32,7 +32,8 @@ TEST_F(CopyTest, RowsGoInAndComeOut) {
 TEST_F(CopyTest, BinaryAndCsvPassThrough) {
   table("formats", "id int, text text");
   auto connection = connect();
-  EXPECT_EQ(connection.copy_in("COPY formats FROM STDIN WITH (FORMAT csv, HEADER)", "id,text\n1,\"a,b\"\n2,\n").tag, "COPY 2");
+  EXPECT_EQ(connection.copy_in("COPY formats FROM STDIN WITH (FORMAT csv, HEADER)", "id,text\n1,\"a,b\"\n2,\n").tag,
+            "COPY 2");
   const auto [result, binary] = connection.copy_out("COPY formats TO STDOUT (FORMAT binary)");
   EXPECT_EQ(result.tag, "COPY 2");
   EXPECT_EQ(connection.copy_in("COPY formats FROM STDIN (FORMAT binary)", binary).tag, "COPY 2");
@@ -111,11 +112,12 @@ TEST_F(CopyTest, SyncAndFlushWithinCopyInAreIgnored) {
   client.log_in();
   client.send(raw_parse("", "COPY synced FROM STDIN") + raw_bind("", "") + raw_execute("") + raw_flush());
   EXPECT_EQ(raw_types(client.receive_until('G')), "12G");
-  client.send(raw_message('d', "1\n") + raw_sync() + raw_flush() + raw_message('d', "2\n") + raw_message('c', "") + raw_sync());
+  client.send(raw_message('d', "1\n") + raw_sync() + raw_flush() + raw_message('d', "2\n") + raw_message('c', "") +
+              raw_sync());
   EXPECT_EQ(raw_types(client.receive_until('Z')), "CZ");
   EXPECT_EQ(raw_types(client.query("SELECT count(*) FROM synced")), "TDCZ");
-  client.send(raw_query("COPY synced FROM STDIN") + raw_message('d', "x\n") + raw_message('d', "3\n") + raw_message('c', "") +
-              raw_query("SELECT 'next'"));
+  client.send(raw_query("COPY synced FROM STDIN") + raw_message('d', "x\n") + raw_message('d', "3\n") +
+              raw_message('c', "") + raw_query("SELECT 'next'"));
   EXPECT_EQ(raw_types(client.receive_until('Z')), "GEZ");
   EXPECT_EQ(raw_types(client.receive_until('Z')), "TDCZ");
   expect_clean_for_others();
@@ -142,7 +144,8 @@ TEST_F(CopyTest, CopyDataOutsideACopyIsIgnoredAsPostgresqlDoes) {
   start_trusting();
   RawClient client(port());
   client.log_in();
-  client.send(raw_message('d', "stray") + raw_message('c', "") + raw_message('f', raw_text("x")) + raw_query("SELECT 1"));
+  client.send(raw_message('d', "stray") + raw_message('c', "") + raw_message('f', raw_text("x")) +
+              raw_query("SELECT 1"));
   EXPECT_EQ(raw_types(client.receive_until('Z')), "TDCZ");
 }
 
@@ -169,7 +172,8 @@ TEST_F(CopyTest, AClientThatDiesInTheMiddleOfCopyOutLeavesNothing) {
   default_pool_size = 1;
   {
     auto connection = connect();
-    ASSERT_EQ(connection.exec("COPY (SELECT repeat('x', 1000) FROM generate_series(1, 3000000)) TO STDOUT").status, PGRES_COPY_OUT);
+    ASSERT_EQ(connection.exec("COPY (SELECT repeat('x', 1000) FROM generate_series(1, 3000000)) TO STDOUT").status,
+              PGRES_COPY_OUT);
     char* buffer = nullptr;
     ASSERT_GT(PQgetCopyData(connection.raw(), &buffer, 0), 0);
     PQfreemem(buffer);
@@ -179,7 +183,8 @@ TEST_F(CopyTest, AClientThatDiesInTheMiddleOfCopyOutLeavesNothing) {
 
 TEST_F(CopyTest, AnErrorInTheMiddleOfCopyOutIsTold) {
   auto connection = connect();
-  const auto [result, data] = connection.copy_out("COPY (SELECT 1 / (1000 - x) FROM generate_series(1, 2000) x) TO STDOUT");
+  const auto [result, data] =
+      connection.copy_out("COPY (SELECT 1 / (1000 - x) FROM generate_series(1, 2000) x) TO STDOUT");
   EXPECT_EQ(result.sqlstate(), "22012") << result;
   EXPECT_EQ(connection.must("SELECT 1").value(), "1");
 }

@@ -105,7 +105,8 @@ TEST_F(DisconnectTest, InTheMiddleOfAPipelineKeepsTheFinishedGroups) {
   auto client = raw();
   std::string bytes;
   for (int i = 1; i <= 20; ++i)
-    bytes += raw_parse("", "INSERT INTO groups VALUES (" + std::to_string(i) + ")") + raw_bind("", "") + raw_execute("") + raw_sync();
+    bytes += raw_parse("", "INSERT INTO groups VALUES (" + std::to_string(i) + ")") + raw_bind("", "") +
+             raw_execute("") + raw_sync();
   client.send(bytes + raw_parse("", "INSERT INTO groups VALUES (21)") + raw_bind("", "") + raw_execute(""));
   client.close();
   expect_clean_for_others();
@@ -137,12 +138,24 @@ TEST_F(DisconnectTest, ManyAtOnceNeverLoseAServer) {
   for (int round = 0; round < 60; ++round) {
     auto client = raw();
     switch (round % 6) {
-      case 0: client.send(raw_query("BEGIN") + raw_query("SELECT 1")); break;
-      case 1: client.send(raw_query("SELECT pg_sleep(0.01)")); break;
-      case 2: client.send(raw_parse("", "SELECT 1") + raw_bind("", "") + raw_execute("")); break;
-      case 3: client.send(raw_query("SELECT repeat('x', 1000) FROM generate_series(1, 100000)")); break;
-      case 4: client.send(raw_query("SET statement_timeout = 7") + raw_query("SELECT 1")); break;
-      default: client.send(raw_parse("s", "SELECT 1/0") + raw_bind("", "s") + raw_execute("") + raw_sync() + raw_query("BEGIN"));
+      case 0:
+        client.send(raw_query("BEGIN") + raw_query("SELECT 1"));
+        break;
+      case 1:
+        client.send(raw_query("SELECT pg_sleep(0.01)"));
+        break;
+      case 2:
+        client.send(raw_parse("", "SELECT 1") + raw_bind("", "") + raw_execute(""));
+        break;
+      case 3:
+        client.send(raw_query("SELECT repeat('x', 1000) FROM generate_series(1, 100000)"));
+        break;
+      case 4:
+        client.send(raw_query("SET statement_timeout = 7") + raw_query("SELECT 1"));
+        break;
+      default:
+        client.send(raw_parse("s", "SELECT 1/0") + raw_bind("", "s") + raw_execute("") + raw_sync() +
+                    raw_query("BEGIN"));
     }
     if (round % 2 == 0) client.reset();
   }

@@ -11,10 +11,11 @@ TEST_F(ErrorsTest, AreThoseOfPostgresqlInEveryField) {
   table("named", "id int CONSTRAINT named_positive CHECK (id > 0), CONSTRAINT named_key PRIMARY KEY (id)");
   auto through = connect();
   auto straight = server().connect();
-  for (const char* sql : {"SELECT 1/0", "SELEKT", "SELECT * FROM missing", "SELECT missing FROM named", "SELECT 'x'::int",
-                          "INSERT INTO named VALUES (-1)", "INSERT INTO named VALUES (7), (7)", "SELECT missing()",
-                          "SELECT 1 +", "SELECT 'unterminated", "COMMIT PREPARED 'x'", "SAVEPOINT outside",
-                          "SELECT 1; SELECT 1/0; SELECT 2", "SELECT '\xff'", "DO $$ BEGIN RAISE EXCEPTION USING "
+  for (const char* sql : {"SELECT 1/0", "SELEKT", "SELECT * FROM missing", "SELECT missing FROM named",
+                          "SELECT 'x'::int", "INSERT INTO named VALUES (-1)", "INSERT INTO named VALUES (7), (7)",
+                          "SELECT missing()", "SELECT 1 +", "SELECT 'unterminated", "COMMIT PREPARED 'x'",
+                          "SAVEPOINT outside", "SELECT 1; SELECT 1/0; SELECT 2", "SELECT '\xff'",
+                          "DO $$ BEGIN RAISE EXCEPTION USING "
                           "ERRCODE='ZZ123', MESSAGE='m', DETAIL='d', HINT='h', TABLE='t'; END $$"}) {
     const auto a = through.exec(sql), b = straight.exec(sql);
     ASSERT_FALSE(b.ok()) << sql;
@@ -93,8 +94,9 @@ TEST_F(ErrorsTest, NoticesReachTheirClientOnly) {
 TEST_F(ErrorsTest, InAMultiStatementQueryUndoAllOfIt) {
   table("together", "id int");
   auto connection = connect();
-  const auto results = connection.exec_all("INSERT INTO together VALUES (1); INSERT INTO together VALUES (2); SELECT 1/0; "
-                                           "INSERT INTO together VALUES (3)");
+  const auto results = connection.exec_all(
+      "INSERT INTO together VALUES (1); INSERT INTO together VALUES (2); SELECT 1/0; "
+      "INSERT INTO together VALUES (3)");
   ASSERT_EQ(results.size(), 3u);
   EXPECT_EQ(results[2].sqlstate(), "22012");
   EXPECT_EQ(connection.must("SELECT count(*) FROM together").value(), "0");
@@ -102,8 +104,9 @@ TEST_F(ErrorsTest, InAMultiStatementQueryUndoAllOfIt) {
 
 TEST_F(ErrorsTest, MultiStatementQueriesGiveEveryResult) {
   auto connection = connect();
-  const auto results = connection.exec_all("SELECT 1 AS a; CREATE TEMP TABLE IF NOT EXISTS gone (a int) ON COMMIT DROP; "
-                                           "SELECT 2 AS b, 'x' AS c; BEGIN; SELECT 3; COMMIT; SELECT 4");
+  const auto results = connection.exec_all(
+      "SELECT 1 AS a; CREATE TEMP TABLE IF NOT EXISTS gone (a int) ON COMMIT DROP; "
+      "SELECT 2 AS b, 'x' AS c; BEGIN; SELECT 3; COMMIT; SELECT 4");
   ASSERT_EQ(results.size(), 7u);
   EXPECT_EQ(results[2].columns, (std::vector<std::string>{"b", "c"}));
   EXPECT_EQ(results[4].value(), "3");
@@ -117,7 +120,8 @@ TEST_F(ErrorsTest, AMultiStatementQueryMayLeaveABlockOpen) {
   connection.must("INSERT INTO opened VALUES (1); BEGIN; INSERT INTO opened VALUES (2)");
   EXPECT_EQ(connection.transaction_status(), PQTRANS_INTRANS);
   connection.must("ROLLBACK");
-  EXPECT_EQ(connection.must("SELECT count(*) FROM opened").value(), server().connect().must("SELECT count(*) FROM opened").value());
+  EXPECT_EQ(connection.must("SELECT count(*) FROM opened").value(),
+            server().connect().must("SELECT count(*) FROM opened").value());
   EXPECT_TRUE(no_transaction_is_open());
 }
 

@@ -10,7 +10,8 @@ namespace {
 class LifecycleTest : public ProxyTest {
  protected:
   std::string cluster(const std::string& pool_lines = "") {
-    return plain_cluster("fediflow", server().endpoint()) + (pool_lines.empty() ? "" : "\n[cluster.fediflow.pool]\n" + pool_lines + "\n");
+    return plain_cluster("fediflow", server().endpoint()) +
+           (pool_lines.empty() ? "" : "\n[cluster.fediflow.pool]\n" + pool_lines + "\n");
   }
 };
 

@@ -96,7 +96,8 @@ TEST_F(LoginTest, AnUnreachableServerIsNamedAndTheSessionServesAgainWhenItIsBack
   shaky.stop();
   const auto down = connection.exec("SELECT 1");
   ASSERT_FALSE(down.ok());
-  EXPECT_EQ(down.sqlstate().substr(0, 2) == "08" || down.sqlstate() == "57P01" || down.sqlstate() == "57P03", true) << down;
+  EXPECT_EQ(down.sqlstate().substr(0, 2) == "08" || down.sqlstate() == "57P01" || down.sqlstate() == "57P03", true)
+      << down;
   ASSERT_TRUE(connection.alive()) << down;
   const auto still_down = connection.exec("SELECT 1");
   EXPECT_EQ(still_down.sqlstate().substr(0, 2), "08") << still_down;
@@ -108,9 +109,10 @@ TEST_F(LoginTest, AnUnreachableServerIsNamedAndTheSessionServesAgainWhenItIsBack
 TEST_F(LoginTest, ParametersAreToldAsTheServerTellsThem) {
   auto connection = connect();
   auto straight = server().connect();
-  for (const char* name : {"server_version", "server_encoding", "client_encoding", "DateStyle", "IntervalStyle", "TimeZone",
-                           "integer_datetimes", "standard_conforming_strings", "is_superuser", "session_authorization",
-                           "in_hot_standby", "default_transaction_read_only", "application_name"}) {
+  for (const char* name :
+       {"server_version", "server_encoding", "client_encoding", "DateStyle", "IntervalStyle", "TimeZone",
+        "integer_datetimes", "standard_conforming_strings", "is_superuser", "session_authorization", "in_hot_standby",
+        "default_transaction_read_only", "application_name"}) {
     EXPECT_EQ(connection.parameter(name), straight.parameter(name)) << name;
   }
   EXPECT_NE(connection.backend_pid(), 0);

@@ -68,7 +68,8 @@ TEST_F(PinningTest, SessionAdvisoryLocksStayWithTheirClient) {
   EXPECT_EQ(one.must("SELECT pg_advisory_unlock(42)").value(), "t");
   EXPECT_EQ(two.must("SELECT pg_try_advisory_lock(42)").value(), "t");
   two.close();
-  EXPECT_TRUE(wait_until([&] { return server().exec("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'").value() == "0"; }));
+  EXPECT_TRUE(wait_until(
+      [&] { return server().exec("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'").value() == "0"; }));
 }
 
 TEST_F(PinningTest, CursorsWithHoldStayWithTheirClient) {

@@ -123,11 +123,13 @@ TEST_F(PipelineTest, FlushBringsAnswersBeforeTheSync) {
 TEST_F(PipelineTest, StatementsRunBeforeAnySyncOrFlush) {
   NEEDS_PROXY();
   start_trusting();
-  server().exec("CREATE SEQUENCE IF NOT EXISTS unsynced_run; GRANT ALL ON SEQUENCE unsynced_run TO app; SELECT "
-                "setval('unsynced_run', 1)");
+  server().exec(
+      "CREATE SEQUENCE IF NOT EXISTS unsynced_run; GRANT ALL ON SEQUENCE unsynced_run TO app; SELECT "
+      "setval('unsynced_run', 1)");
   auto client = raw();
   client.send(raw_parse("", "SELECT nextval('unsynced_run')") + raw_bind("", "") + raw_execute(""));
-  EXPECT_TRUE(wait_until([] { return server().exec("SELECT last_value FROM unsynced_run").value() == "2"; }, Milliseconds{3'000}));
+  EXPECT_TRUE(wait_until([] { return server().exec("SELECT last_value FROM unsynced_run").value() == "2"; },
+                         Milliseconds{3'000}));
   client.send(raw_sync());
   EXPECT_EQ(client.receive_until('Z').back().body, "I");
 }
@@ -152,8 +154,9 @@ TEST_F(PipelineTest, ALateReadyOfAFailedGroupIsNotTheNextOnes) {
   start_trusting(1);
   auto client = raw();
   for (int round = 0; round < 20; ++round) {
-    client.send(raw_parse("", "SELECT 1/0") + raw_bind("", "") + raw_execute("") + raw_sync() + raw_query("SELECT 'a'") +
-                raw_parse("", "SELECT 'b'") + raw_bind("", "") + raw_execute("") + raw_sync());
+    client.send(raw_parse("", "SELECT 1/0") + raw_bind("", "") + raw_execute("") + raw_sync() +
+                raw_query("SELECT 'a'") + raw_parse("", "SELECT 'b'") + raw_bind("", "") + raw_execute("") +
+                raw_sync());
     EXPECT_EQ(raw_types(client.receive_until('Z')).back(), 'Z');
     EXPECT_NE(raw_find(client.receive_until('Z'), 'D').body.find('a'), std::string::npos);
     EXPECT_NE(raw_find(client.receive_until('Z'), 'D').body.find('b'), std::string::npos);

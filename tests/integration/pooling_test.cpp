@@ -62,7 +62,8 @@ TEST_F(PoolingTest, AnIdleServersEndIsNeverShownToTheNextClient) {
   auto one = connect(), two = connect();
   for (int round = 0; round < 30; ++round) {
     one.must("SELECT 1");
-    server().exec("SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity WHERE usename = 'app' AND state = 'idle'");
+    server().exec(
+        "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity WHERE usename = 'app' AND state = 'idle'");
     const auto next = (round % 2 == 0 ? one : two).exec("SELECT 'fine'");
     EXPECT_TRUE(next.ok()) << "round " << round << ": " << next;
     EXPECT_TRUE(one.take_notices().empty());

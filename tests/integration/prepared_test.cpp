@@ -111,9 +111,10 @@ TEST_F(PreparedTest, AStatementIsParsedUnderItsClientsSettings) {
 }
 
 TEST_F(PreparedTest, SearchPathIsPartOfAStatement) {
-  server().exec("DROP SCHEMA IF EXISTS one CASCADE; DROP SCHEMA IF EXISTS two CASCADE; CREATE SCHEMA one AUTHORIZATION app; "
-                "CREATE SCHEMA two AUTHORIZATION app; CREATE TABLE one.t AS SELECT 1 AS x; CREATE TABLE two.t AS SELECT "
-                "2 AS x; GRANT SELECT ON one.t, two.t TO app");
+  server().exec(
+      "DROP SCHEMA IF EXISTS one CASCADE; DROP SCHEMA IF EXISTS two CASCADE; CREATE SCHEMA one AUTHORIZATION app; "
+      "CREATE SCHEMA two AUTHORIZATION app; CREATE TABLE one.t AS SELECT 1 AS x; CREATE TABLE two.t AS SELECT "
+      "2 AS x; GRANT SELECT ON one.t, two.t TO app");
   default_pool_size = 1;
   auto first = connect(), second = connect();
   first.must("SET search_path = one");
@@ -169,7 +170,8 @@ TEST_F(PreparedTest, ClosedStatementsAreGoneAndClosingAMissingOneIsNoError) {
   start(ProxyOptions{.auth = "method = \"trust\"", .pool = "size = 2"});
   RawClient client(port());
   client.log_in();
-  client.send(raw_parse("s", "SELECT 1") + raw_close('S', "s") + raw_close('S', "never") + raw_close('P', "never") + raw_sync());
+  client.send(raw_parse("s", "SELECT 1") + raw_close('S', "s") + raw_close('S', "never") + raw_close('P', "never") +
+              raw_sync());
   EXPECT_EQ(raw_types(client.receive_until('Z')), "1333Z");
   client.send(raw_bind("", "s") + raw_execute("") + raw_sync());
   const auto answer = client.receive_until('Z');

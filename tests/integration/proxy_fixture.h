@@ -68,7 +68,8 @@ class ProxyTest : public testing::Test {
   static int backends(const std::string& condition = "true") {
     return std::stoi(server_
                          ->exec("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND "
-                                "usename = 'app' AND (" + condition + ")")
+                                "usename = 'app' AND (" +
+                                condition + ")")
                          .value());
   }
   // Those of the pool; the control plane has connections too.
@@ -90,9 +91,9 @@ class ProxyTest : public testing::Test {
 };
 
 // sqlstate of a result, "" when it succeeded; prints the whole on failure.
-#define EXPECT_SQLSTATE(result, state)                  \
-  do {                                                  \
-    const QueryResult checked_result = (result);        \
+#define EXPECT_SQLSTATE(result, state)                             \
+  do {                                                             \
+    const QueryResult checked_result = (result);                   \
     EXPECT_EQ(checked_result.sqlstate(), state) << checked_result; \
   } while (false)
 #define EXPECT_OK(result)                               \

@@ -9,18 +9,30 @@ namespace {
 class SessionStateTest : public ProxyTest {
  protected:
   void SetUp() override { default_pool_size = 1; }
-  static std::string show(Connection& connection, const std::string& name) { return connection.must("SHOW " + name).value(); }
+  static std::string show(Connection& connection, const std::string& name) {
+    return connection.must("SHOW " + name).value();
+  }
 };
 
 TEST_F(SessionStateTest, EverySettingStaysWithItsClient) {
   auto one = connect(), two = connect();
-  struct Setting { const char* name; const char* value; const char* other; };
-  const Setting all[] = {{"DateStyle", "SQL, DMY", "German, DMY"}, {"TimeZone", "Asia/Tokyo", "Europe/Berlin"},
-                         {"search_path", "one, public", "two"},    {"application_name", "first", "second"},
-                         {"statement_timeout", "7s", "8s"},        {"work_mem", "5MB", "6MB"},
-                         {"extra_float_digits", "0", "2"},         {"IntervalStyle", "iso_8601", "sql_standard"},
-                         {"bytea_output", "escape", "hex"},        {"standard_conforming_strings", "off", "on"},
-                         {"lock_timeout", "3s", "4s"},             {"client_min_messages", "warning", "error"},
+  struct Setting {
+    const char* name;
+    const char* value;
+    const char* other;
+  };
+  const Setting all[] = {{"DateStyle", "SQL, DMY", "German, DMY"},
+                         {"TimeZone", "Asia/Tokyo", "Europe/Berlin"},
+                         {"search_path", "one, public", "two"},
+                         {"application_name", "first", "second"},
+                         {"statement_timeout", "7s", "8s"},
+                         {"work_mem", "5MB", "6MB"},
+                         {"extra_float_digits", "0", "2"},
+                         {"IntervalStyle", "iso_8601", "sql_standard"},
+                         {"bytea_output", "escape", "hex"},
+                         {"standard_conforming_strings", "off", "on"},
+                         {"lock_timeout", "3s", "4s"},
+                         {"client_min_messages", "warning", "error"},
                          {"default_transaction_isolation", "serializable", "repeatable read"},
                          {"idle_in_transaction_session_timeout", "9s", "10s"}};
   std::map<std::string, std::string> ones, twos;
@@ -113,8 +125,9 @@ TEST_F(SessionStateTest, SetConfigAndCustomSettingsAreCarried) {
 }
 
 TEST_F(SessionStateTest, SettingsChangedWithinFunctionsAreNoticed) {
-  server().exec("CREATE OR REPLACE FUNCTION sneaky() RETURNS void LANGUAGE sql VOLATILE AS "
-                "$$ SELECT set_config('work_mem', '11MB', false) $$; GRANT EXECUTE ON FUNCTION sneaky() TO app");
+  server().exec(
+      "CREATE OR REPLACE FUNCTION sneaky() RETURNS void LANGUAGE sql VOLATILE AS "
+      "$$ SELECT set_config('work_mem', '11MB', false) $$; GRANT EXECUTE ON FUNCTION sneaky() TO app");
   auto one = connect(), two = connect();
   one.must("SELECT sneaky()");
   const auto straight = server().connect();
@@ -179,13 +192,15 @@ TEST_F(SessionStateTest, ManyClientsOnTwoServersKeepTheirOwn) {
   std::vector<Connection> clients;
   for (int i = 0; i < 12; ++i) {
     clients.push_back(connect());
-    clients.back().must("SET application_name = 'c" + std::to_string(i) + "'; SET work_mem = '" + std::to_string(i + 1) + "MB'");
+    clients.back().must("SET application_name = 'c" + std::to_string(i) + "'; SET work_mem = '" +
+                        std::to_string(i + 1) + "MB'");
   }
   for (int round = 0; round < 5; ++round)
     for (int i = 0; i < 12; ++i) {
       const int at = (i * 5 + round) % 12;
-      const auto row = clients[static_cast<std::size_t>(at)].must(
-          "SELECT current_setting('application_name'), current_setting('work_mem')").rows[0];
+      const auto row = clients[static_cast<std::size_t>(at)]
+                           .must("SELECT current_setting('application_name'), current_setting('work_mem')")
+                           .rows[0];
       EXPECT_EQ(row, (Row{"c" + std::to_string(at), std::to_string(at + 1) + "MB"}));
     }
 }

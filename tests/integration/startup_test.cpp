@@ -89,9 +89,9 @@ TEST_F(StartupTest, GarbageEndsTheConnection) {
   const std::vector<std::string> all{
       "GET / HTTP/1.1\r\nHost: x\r\n\r\n",
       std::string(9'000, 'a'),
-      raw_int32(9) + raw_int32(kVersion30) + "u",                                       // no terminator
-      raw_int32(8 + 5 + 5) + raw_int32(kVersion30) + raw_text("user") + "abcde",        // a value without its end
-      raw_startup(kVersion30, {{"database", "fediflow"}}),                              // no user
+      raw_int32(9) + raw_int32(kVersion30) + "u",                                 // no terminator
+      raw_int32(8 + 5 + 5) + raw_int32(kVersion30) + raw_text("user") + "abcde",  // a value without its end
+      raw_startup(kVersion30, {{"database", "fediflow"}}),                        // no user
       raw_startup(kVersion30, {{"user", ""}}),
       special(0x04d2ffff),
   };
@@ -170,7 +170,7 @@ TEST_F(StartupTest, MessagesThatAreNoneEndTheSessionWithAProtocolViolation) {
 
 TEST_F(StartupTest, MalformedBodiesAreErrorsOfTheirMessage) {
   const std::vector<std::string> all{
-      raw_message('Q', "SELECT 1"),                               // no terminator
+      raw_message('Q', "SELECT 1"),  // no terminator
       raw_message('P', "no end"),
       raw_message('P', raw_text("") + raw_text("SELECT 1") + raw_int16(9)),  // types that are not there
       raw_parse("", "SELECT $1::text") +

@@ -21,7 +21,8 @@ class StreamingTest : public ProxyTest {
     PQsetSingleRowMode(connection.raw());
     std::size_t bytes = 0;
     while (PGresult* row = PQgetResult(connection.raw())) {
-      EXPECT_TRUE(PQresultStatus(row) == PGRES_SINGLE_TUPLE || PQresultStatus(row) == PGRES_TUPLES_OK) << PQresultErrorMessage(row);
+      EXPECT_TRUE(PQresultStatus(row) == PGRES_SINGLE_TUPLE || PQresultStatus(row) == PGRES_TUPLES_OK)
+          << PQresultErrorMessage(row);
       for (int i = 0; i < PQntuples(row); ++i) bytes += static_cast<std::size_t>(PQgetlength(row, i, 0));
       PQclear(row);
     }

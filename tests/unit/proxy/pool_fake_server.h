@@ -32,7 +32,7 @@ class FakeServer {
   unsigned peak() const { return peak_; }      // the most of them at once
   unsigned logins() const { return logins_; }  // that were let in
   unsigned queries() const { return queries_; }
-  unsigned held() const { return held_; }      // startup packets that wait for their answer
+  unsigned held() const { return held_; }  // startup packets that wait for their answer
 
   void hold_logins(bool hold);
   // Startup packets are answered by this error until it is called with nothing.

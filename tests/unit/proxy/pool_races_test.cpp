@@ -58,11 +58,13 @@ TEST_F(PoolRaceTest, DeadlinesAndCancelsRaceHandOffs) {
   EXPECT_TRUE(comes_true([&] {
     return tally.timeouts > 500 && tally.cancelled > 500 && tally.served > 2'000 && one.stats().migrations > 200 &&
            two.stats().migrations > 200;
-  })) << tally.timeouts << " timeouts, " << tally.cancelled << " cancelled, " << tally.served << " served, "
-      << one.stats().migrations << " and " << two.stats().migrations << " migrations";
+  })) << tally.timeouts
+      << " timeouts, " << tally.cancelled << " cancelled, " << tally.served << " served, " << one.stats().migrations
+      << " and " << two.stats().migrations << " migrations";
   end_borrowing();
   // A connection that was on its way to one who had left has come back.
-  EXPECT_TRUE(comes_true([&] { return one.stats().idle == one.stats().total && two.stats().idle == two.stats().total; }, 10s));
+  EXPECT_TRUE(
+      comes_true([&] { return one.stats().idle == one.stats().total && two.stats().idle == two.stats().total; }, 10s));
   expect_all_idle(one, 2);
   expect_all_idle(two, 2);
   EXPECT_EQ(tally.wrong, 0u);
@@ -148,7 +150,8 @@ TEST_P(PoolShutdownTest, InTheMiddleOfEverything) {
   EXPECT_TRUE(comes_true([&] {
     manager_.reset();  // what was claimed or on its way goes with the pools
     return server.open() == 0;
-  })) << server.open() << " connections are open after the end";
+  })) << server.open()
+      << " connections are open after the end";
 }
 
 std::string tls_name(const ::testing::TestParamInfo<FakeServer::Tls>& info) {

@@ -35,11 +35,11 @@ template <class F>
 
 // What borrowers of one test have seen, together.
 struct Tally {
-  std::atomic<unsigned> served{0};       // requests answered
-  std::atomic<unsigned> timeouts{0};     // 53300
-  std::atomic<unsigned> failures{0};     // other errors of a checkout
-  std::atomic<unsigned> lost{0};         // the server closed during a request
-  std::atomic<unsigned> wrong{0};        // a reply that was another's, or a lease of another worker
+  std::atomic<unsigned> served{0};    // requests answered
+  std::atomic<unsigned> timeouts{0};  // 53300
+  std::atomic<unsigned> failures{0};  // other errors of a checkout
+  std::atomic<unsigned> lost{0};      // the server closed during a request
+  std::atomic<unsigned> wrong{0};     // a reply that was another's, or a lease of another worker
   std::atomic<unsigned> cancelled{0};
 };
 

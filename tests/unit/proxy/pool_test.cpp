@@ -161,7 +161,9 @@ TEST_F(PoolTest, TheServersOwnErrorReachesTheWaiterAndIsNotTakenForAFullPool) {
   server.refuse_logins(std::nullopt);
   ASSERT_TRUE(comes_true([&] {
     if (net::on(worker(0), [&] { return !one.leases.empty(); })) return true;
-    net::on(worker(0), [&] { if (!one.waiting()) one.ask({&pool}, 30s); });
+    net::on(worker(0), [&] {
+      if (!one.waiting()) one.ask({&pool}, 30s);
+    });
     return false;
   }));
   EXPECT_EQ(pool.stats().total, 1u);
@@ -179,8 +181,9 @@ TEST_F(PoolTest, AnUnreachableServerIsToldAtOnceToAllWhoWait) {
   target->user = target->database = "app";
   target->tls.mode = config::TlsMode::Disable;
   target->label = "gone/primary";
-  Pool& pool = manager_->get({.cluster = "gone", .endpoint = {}, .user = "app"},
-                             [&] { return std::pair(std::shared_ptr<const ServerTarget>(target), PoolLimits{.size = 2}); });
+  Pool& pool = manager_->get({.cluster = "gone", .endpoint = {}, .user = "app"}, [&] {
+    return std::pair(std::shared_ptr<const ServerTarget>(target), PoolLimits{.size = 2});
+  });
   for (unsigned i = 0; i < 6; ++i) {
     auto& one = taker(i % 2);
     net::on(worker(i % 2), [&] { one.ask({&pool}, 30s); });
@@ -209,8 +212,8 @@ TEST_F(PoolTest, AConnectionThatEndsWhileIdleLeavesAndItsPlaceIsFree) {
   EXPECT_EQ(server.logins(), 2u);
 }
 
-// The end of an idle connection has arrived, but its worker has not looked yet: whoever asks in that moment must not get
-// it, or the server's last words would be the answer to his first query.
+// The end of an idle connection has arrived, but its worker has not looked yet: whoever asks in that moment must not
+// get it, or the server's last words would be the answer to his first query.
 TEST_F(PoolTest, AConnectionThatHasEndedUnseenIsNotHandedOut) {
   start_workers(1);
   FakeServer server;
@@ -262,7 +265,9 @@ TEST_F(PoolTest, IdleConnectionsAreClosedDownToTheMinimumAndNotBelow) {
       return std::all_of(all.begin(), all.end(), [](const Taker* one) { return !one->leases.empty(); });
     });
   }));
-  net::on(worker(0), [&] { for (auto* one : all) one->give_back(); });
+  net::on(worker(0), [&] {
+    for (auto* one : all) one->give_back();
+  });
   const auto released = Clock::now();
   ASSERT_TRUE(comes_true([&] { return Clock::now() > released + 3ms; }));
   net::on(worker(0), [&] { manager_->maintain(worker(0)); });
