@@ -198,12 +198,16 @@ void Session::orphan() {
       if (link->open() && !link->quiet()) send_cancel(context_, link->server());
   if (virtual_) virtual_->on_client_gone();
   if (group_.relayed && relay_ && relay_->open() && !relay_->tracker().in_copy_in()) {
-    // A batch without its Sync would never be answered.
+    // A batch without its Sync: on a direct connection the server would abort it at the end of the input.
+    using protocol::Disposition;
+    using protocol::Request;
+    using Push = protocol::ReplyTracker::Push;
     out_.clear();
-    if (relay_->tracker().push(protocol::Request::Sync, protocol::Disposition::Forward) == protocol::ReplyTracker::Push::Queued) {
-      protocol::encode_sync(out_);
-      relay_->send(out_);
-    }
+    if (relay_->tracker().push(Request::Parse, Disposition::Swallow, Link::kPoison) == Push::Queued)
+      protocol::encode_parse("", "pgweir aborts", {}, out_);
+    if (relay_->tracker().push(Request::Sync, Disposition::Forward) == Push::Queued) protocol::encode_sync(out_);
+    relay_->server().unnamed.reset();
+    relay_->send(out_);
     group_ = Group{};
   }
   for (auto& link : links_)
@@ -292,7 +296,7 @@ runtime::ClientInfo Session::info() const {
   info.address = identity_.address;
   info.worker = context_.worker.index();
   info.tls = identity_.tls;
-  info.pinned = pinned_;
+  info.pinned = pinned_.empty() && !temp_tables_.empty() ? "temp_tables" : pinned_;
   info.state = mode_ == Mode::Checkout ? "waiting" : links_.empty() ? "idle" : "active";
   if (const auto* name = settings_->find("application_name")) info.application_name = *name;
   info.connected_seconds = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - since_).count();

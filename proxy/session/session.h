@@ -239,6 +239,7 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   std::vector<std::string> deferred_savepoints_;   // established by deferred_begin_, innermost last
   bool local_failed_ = false;        // the block failed by a refusal of ours; servers may not know
   bool read_only_block_ = false;
+  bool isolated_block_ = false;      // REPEATABLE READ or SERIALIZABLE: one snapshot, hence one shard
   bool error_seen_ = false;          // an error went out since the last ReadyForQuery
   bool in_flight_read_only_ = false; // all that runs now is provably read-only, outside a block
   // A block without a server runs this statement in a block of its own that is rolled back: any server gives the answer.

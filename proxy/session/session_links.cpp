@@ -223,7 +223,7 @@ void Session::finish_transaction() {
     link->in_transaction = link->wrote = false;
   }
   virtual_portals_.clear();
-  read_only_block_ = false;
+  read_only_block_ = isolated_block_ = false;
   deferred_begin_.clear();
   throwaway_ = error_seen_ = in_flight_read_only_ = false;
   throwaway_setting_.clear();

@@ -181,12 +181,14 @@ void Session::forward_query(const Frame& frame, const routing::Analysis& analysi
 
 // A statement that any shard answers must not decide where the block runs. True: it runs in a block of its own on `link`.
 bool Session::begin_or_throw_away(Link& link, const routing::StatementFacts& facts, std::string_view text, bool any_shard) {
-  if (deferred_begin_.empty() || participants() != 0 || local_failed_ || facts.begin_repeatable_read) return false;
+  if (deferred_begin_.empty() || participants() != 0 || local_failed_ || isolated_block_) return false;
   const bool setting = facts.kind == StatementKind::SetLocal || facts.kind == StatementKind::SetTransaction;
   const bool harmless = any_shard && facts.kind == StatementKind::Select && facts.read_only && !facts.has_now && !facts.may_change_session;
   if (!harmless && !setting && facts.kind != StatementKind::Show) return false;
   inject_begin(link);
   throwaway_ = true;
+  // SET TRANSACTION may raise the isolation level: from then on one snapshot must serve the whole block.
+  if (facts.kind == StatementKind::SetTransaction) isolated_block_ = true;
   if (setting) throwaway_setting_ = ";" + std::string(text.substr(facts.begin, facts.end - facts.begin));
   return true;
 }
@@ -314,6 +316,8 @@ std::optional<Session::LocalReply> Session::control_locally(const routing::State
     deferred_begin_ = std::string(text.substr(facts.begin, facts.end - facts.begin));
     deferred_savepoints_.clear();
     read_only_block_ = facts.begin_read_only;
+    const auto* isolation = settings_->find("default_transaction_isolation");
+    isolated_block_ = facts.begin_serializable || facts.begin_repeatable_read || (isolation && *isolation != "read committed" && *isolation != "read uncommitted");
     tx_ = TransactionStatus::InTransaction;
     const bool start = contains_ignoring_case(std::string_view(deferred_begin_).substr(0, 5), "start");
     return LocalReply{start ? "START TRANSACTION" : "BEGIN", {}, {}};

@@ -100,6 +100,11 @@ bool VirtualGroup::run(const routing::Analysis& analysis, const protocol::Bind* 
                                      "Send a Sync behind each statement."));
     return true;
   }
+  if (session_.in_block() && session_.isolated_block_ && route->shards.size() > 1) {
+    statement_failed(routing::refuse("isolation_level", "REPEATABLE READ and SERIALIZABLE over several shards would need one snapshot of all of them",
+                                     "Use READ COMMITTED, or restrict the statement to one shard key."));
+    return true;
+  }
   ++executed_;
   request_ = GatherRequest{};
   if (route->kind == Route::Kind::OneShard) {

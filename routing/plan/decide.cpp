@@ -210,8 +210,10 @@ Result<Role> decide_role(const ClusterRouting& cluster, const StatementFacts& fa
     return refuse(reason::kHintUnknown, "the role hint \"" + std::string(hint) + "\" is neither primary nor replica",
                   "Correct the hint.");
   }
-  const bool asked =
-      hint.empty() ? context.reads.value_or(cluster.cluster->reads) == config::Reads::Replica : hint == "replica";
+  // BEGIN READ ONLY asks for a replica, too.
+  const bool read_only_block = context.in_transaction && context.read_only_transaction;
+  const bool asked = hint.empty() ? read_only_block || context.reads.value_or(cluster.cluster->reads) == config::Reads::Replica
+                                  : hint == "replica";
   if (!asked) return Role::Primary;
   if (facts.read_only) return context.in_transaction && !context.read_only_transaction ? Role::Primary : Role::Replica;
   const bool touches_rows = facts.kind == StatementKind::Select || facts.kind == StatementKind::Insert ||
