@@ -123,6 +123,35 @@ TEST_F(CopyTest, SyncAndFlushWithinCopyInAreIgnored) {
   expect_clean_for_others();
 }
 
+// The error comes while the client is in the middle of a large CopyData message, whose first half the server has: it
+// must get the second half too, or it would take the next query for it.
+TEST_F(CopyTest, AnErrorInTheMiddleOfAMessageLeavesNoHalfOfIt) {
+  NEEDS_PROXY();
+  start_trusting();
+  table("halves", "id int");
+  const std::string large = raw_message('d', std::string(400'000, '1') + "\n");
+  {
+    RawClient client(port());
+    client.log_in();
+    client.send(raw_query("COPY halves FROM STDIN"));
+    client.receive_until('G');
+    client.send(raw_message('d', "x\n") + large.substr(0, 200'000));
+    EXPECT_EQ(raw_types(client.receive_until('Z')), "EZ");
+    client.send(large.substr(200'000) + raw_message('c', "") + raw_query("SELECT 'next'"));
+    EXPECT_EQ(raw_types(client.receive_until('Z')), "TDCZ");
+  }
+  expect_clean_for_others();
+  {
+    RawClient client(port());
+    client.log_in();
+    client.send(raw_query("COPY halves FROM STDIN"));
+    client.receive_until('G');
+    client.send(raw_message('d', "x\n") + large.substr(0, 200'000));
+    EXPECT_EQ(raw_types(client.receive_until('Z')), "EZ");
+  }
+  expect_clean_for_others();
+}
+
 TEST_F(CopyTest, AQueryWithinCopyInFailsIt) {
   NEEDS_PROXY();
   start_trusting();
