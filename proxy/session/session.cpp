@@ -197,6 +197,7 @@ void Session::orphan() {
     for (auto& link : links_)
       if (link->open() && !link->quiet()) send_cancel(context_, link->server());
   if (virtual_) virtual_->on_client_gone();
+  if (copy_partial_ && relay_) relay_->discard();  // half a message lies in it
   if (group_.relayed && relay_ && relay_->open() && !relay_->tracker().in_copy_in()) {
     // A batch without its Sync: on a direct connection the server would abort it at the end of the input.
     using protocol::Disposition;

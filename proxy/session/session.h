@@ -256,6 +256,9 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   std::optional<protocol::SqlError> acquire_error_;
   std::string pinned_;               // why links_ are kept between transactions; empty: not pinned
   bool ddl_seen_ = false;
+  bool copy_forward_ = false;        // the CopyData being received goes to relay_
+  bool copy_partial_ = false;        // ... and only a part of it has been sent
+  bool boundary_waits_ = false;      // a transaction ended meanwhile
   bool boundary_ = false;            // a Z came in this burst
 
   Group group_;

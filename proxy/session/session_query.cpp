@@ -351,10 +351,18 @@ Session::Step Session::on_copy_message(const Frame& frame) {
     virtual_->on_copy_message(frame);
     return Step::Done;
   }
-  // CopyData behind a failed COPY means nothing, as in PostgreSQL.
-  if (!relay_ || !relay_->open() || (relay_->quiet() && !relay_->tracker().in_copy_in())) return Step::Done;
+  // CopyData behind a failed COPY means nothing, as in PostgreSQL. A message that has begun is sent to its end, whatever the
+  // server has said meanwhile: it would take the next request for the rest.
+  if (frame.first) copy_forward_ = relay_ && relay_->open() && (!relay_->quiet() || relay_->tracker().in_copy_in());
+  if (!copy_forward_ || !relay_ || !relay_->open()) return Step::Done;
   relay_->send(frame.bytes);
+  copy_partial_ = !frame.last;
   if (frame.type != 'd' && frame.last) relay_->tracker().push_copy_end();
+  if (!copy_partial_ && std::exchange(boundary_waits_, false)) {
+    boundary_ = true;
+    on_burst_end(*relay_);
+    return Step::Done;
+  }
   if (relay_->server().stream().above_high_water()) input_waits_ = true;  // on_server_writable() wakes us
   return Step::Done;
 }

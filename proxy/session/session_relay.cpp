@@ -153,6 +153,10 @@ void Session::relay_bytes(Link& link, std::string_view bytes) {
 }
 
 void Session::on_burst_end(Link& link) {
+  if (boundary_ && copy_partial_ && mode_ != Mode::Orphan) {
+    boundary_ = false;
+    boundary_waits_ = true;  // half a CopyData is on its way: the link is not given back before its end
+  }
   if (boundary_) {
     boundary_ = false;
     if (tx_ == TransactionStatus::Idle && link.open() && link.idle() && !group_.relayed) return finish_transaction();
