@@ -90,7 +90,7 @@ std::optional<SqlError> Session::acquire_one(const routing::Route& route, Step& 
   routing::ShardId shard = route.shards.front();
   if (route.any_shard && route.shards.size() > 1) {
     auto held = std::find_if(links_.begin(), links_.end(), [&](const auto& l) {
-      return l->open() && l->role() == route.role && route.shards.contains(l->shard());
+      return l->open() && (l->role() == route.role || participates(*l)) && route.shards.contains(l->shard());
     });
     if (held != links_.end()) {
       shard = (*held)->shard();
