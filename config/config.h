@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+#include "config/hba.h"
+
 namespace pgweir::config {
 
 using Duration = std::chrono::milliseconds;
@@ -71,6 +73,7 @@ enum class AuthMethod { Trust, Plain, Md5, ScramSha256, Cert, Hba };
 struct Auth {
   AuthMethod method = AuthMethod::ScramSha256;
   std::string hba_file, query, query_user, query_database;
+  Hba hba;  // what hba_file says, where method is Hba
   bool operator==(const Auth&) const = default;
 };
 

@@ -7,8 +7,9 @@
 namespace pgweir::config {
 
 std::vector<Diagnostic> Findings::take() {
-  std::stable_sort(found_.begin(), found_.end(), [](const Diagnostic& a, const Diagnostic& b) {
-    return std::tie(a.line, a.column) < std::tie(b.line, b.column);
+  std::stable_sort(found_.begin(), found_.end(), [this](const Diagnostic& a, const Diagnostic& b) {
+    const bool other_a = a.file != file_, other_b = b.file != file_;
+    return std::tie(other_a, a.file, a.line, a.column) < std::tie(other_b, b.file, b.line, b.column);
   });
   errors_ = 0;
   return std::exchange(found_, {});

@@ -14,7 +14,7 @@ enum class Severity { Warning, Error };
 
 struct Diagnostic {
   Severity severity = Severity::Error;
-  std::string file;
+  std::string file;               // the configuration, or a file that it names (hba_file)
   unsigned line = 0, column = 0;  // 1-based; 0 when the finding has no place in the file
   std::string message;
   std::string hint;               // may be empty
@@ -23,7 +23,7 @@ struct Diagnostic {
 
 struct LoadResult {
   std::shared_ptr<const Config> config;  // null when there is at least one error
-  std::vector<Diagnostic> diagnostics;   // in order of line and column
+  std::vector<Diagnostic> diagnostics;   // in order of file (this one first), line and column
 };
 
 // Never throws. Relative paths in the file are relative to the file's folder.

@@ -1,6 +1,8 @@
 // Sections of the whole process: listen, peers, TLS, console, metrics, log, authentication.
 #include <algorithm>
+#include <filesystem>
 
+#include "config/hba_read.h"
 #include "config/read.h"
 #include "config/secret.h"
 
@@ -90,6 +92,9 @@ void read_auth(const ReadContext& context, Config& config) {
   const Section section = section_at(context, {"auth"}, "[auth]");
   section.read("method", config.auth.method);
   read_file_name(context, section, "hba_file", config.auth.hba_file);
+  std::error_code failed;  // a missing file is rule_files_are_readable's finding
+  if (config.auth.method == AuthMethod::Hba && std::filesystem::is_regular_file(config.auth.hba_file, failed))
+    config.auth.hba = read_hba(config.auth.hba_file, section.value_place("hba_file"), context.findings);
   section.read("query", config.auth.query);
   section.read("query_user", config.auth.query_user);
   section.read("query_database", config.auth.query_database);

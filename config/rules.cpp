@@ -7,7 +7,7 @@ void check_rules(const RuleContext& context) {
   constexpr Rule kRules[] = {
       rule_listen_addresses_differ, rule_memory_holds_a_statement, rule_peers_have_own_ids,
       rule_tls_client_is_complete,  rule_tls_server_is_complete,   rule_files_are_readable,
-      rule_auth_is_complete,        rule_admin_names,              rule_user_names_differ,
+      rule_auth_is_complete,        rule_hba_fits_tls,             rule_admin_names,              rule_user_names_differ,
       rule_passwords_fit_the_method, rule_pool_sizes,              rule_some_cluster,
       rule_cluster_names,           rule_shards,                   rule_servers_stand_once,
       rule_named_shards_exist,      rule_recovery_login,           rule_branches_exist,

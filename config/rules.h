@@ -22,8 +22,11 @@ void rule_peers_have_own_ids(const RuleContext& context);
 void rule_tls_client_is_complete(const RuleContext& context);
 void rule_tls_server_is_complete(const RuleContext& context);
 void rule_files_are_readable(const RuleContext& context);
-void rule_auth_is_complete(const RuleContext& context);
 void rule_admin_names(const RuleContext& context);
+
+// rules_auth.cpp
+void rule_auth_is_complete(const RuleContext& context);
+void rule_hba_fits_tls(const RuleContext& context);
 
 // rules_user.cpp
 void rule_user_names_differ(const RuleContext& context);

@@ -120,32 +120,6 @@ void rule_files_are_readable(const RuleContext& context) {
   check(context.config.auth.hba_file, {"auth", "hba_file"}, false);
 }
 
-void rule_auth_is_complete(const RuleContext& context) {
-  const Auth& auth = context.config.auth;
-  const Place method = context.document.value_place({"auth", "method"});
-  if (auth.method == AuthMethod::Hba && auth.hba_file.empty()) {
-    context.findings.error(method, "\"hba_file\" is missing: method = \"hba\" needs it");
-  }
-  if (auth.method == AuthMethod::Cert && !verifies(context.config.tls_client.mode)) {
-    context.findings.error(method, "method = \"cert\" needs certificates that are checked",
-                           "set mode = \"verify-ca\" or \"verify-full\" in [tls.client]");
-  }
-  if (!auth.query.empty() && auth.query_user.empty()) {
-    context.findings.error(context.document.value_place({"auth", "query"}), "\"query_user\" is missing: who runs it?");
-  }
-  if (!auth.query.empty() && auth.query.find("$1") == std::string::npos) {
-    context.findings.error(context.document.value_place({"auth", "query"}),
-                           "\"query\" does not use $1, the user's name");
-  }
-  if (auth.query.empty() && !auth.query_user.empty()) {
-    context.findings.error(context.document.value_place({"auth", "query_user"}), "there is no \"query\" for this user");
-  }
-  if (auth.query.empty() && !auth.query_database.empty()) {
-    context.findings.error(context.document.value_place({"auth", "query_database"}),
-                           "there is no \"query\" for this database");
-  }
-}
-
 void rule_admin_names(const RuleContext& context) {
   const Admin& admin = context.config.admin;
   if (admin.database.empty()) {
