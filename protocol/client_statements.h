@@ -5,7 +5,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <optional>
 #include <string>
@@ -13,6 +12,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "protocol/fifo.h"
 #include "protocol/result.h"
 
 namespace pgweir::protocol {
@@ -67,7 +67,7 @@ class ClientStatements {
   void confirm(std::uint32_t tag) {
     // Replies come in order: what is confirmed is at the front, unless requests in between were undone.
     while (!journal_.empty() && journal_.front().tag == tag) journal_.pop_front();
-    if (!journal_.empty()) std::erase_if(journal_, [tag](const Change& change) { return change.tag == tag; });
+    if (!journal_.empty()) journal_.erase_if([tag](const Change& change) { return change.tag == tag; });
   }
 
   // The request with this tag did not happen: what it changed is as before, unless a later one changed the same name.
@@ -75,7 +75,7 @@ class ClientStatements {
     for (std::size_t i = journal_.size(); i-- > 0;) {
       if (journal_[i].tag != tag) continue;
       Change change = std::move(journal_[i]);
-      journal_.erase(journal_.begin() + static_cast<std::ptrdiff_t>(i));
+      journal_.erase_at(i);
       Change* later = nullptr;
       for (std::size_t k = i; k < journal_.size() && later == nullptr; ++k)
         if (journal_[k].name == change.name) later = &journal_[k];
@@ -138,7 +138,7 @@ class ClientStatements {
 
   ClientStatementLimits limits_;
   std::unordered_map<std::string, Item, Hasher, std::equal_to<>> map_;
-  std::deque<Change> journal_;  // oldest first; as long as the requests in flight, which the ReplyTracker bounds
+  Fifo<Change> journal_;  // oldest first; as long as the requests in flight, which the ReplyTracker bounds
   std::size_t bytes_ = 0;
 };
 

@@ -54,6 +54,7 @@ const std::string& Gather::sql_for(std::size_t index) const {
 
 void Gather::start() {
   const Route& route = request_.route;
+  if (lost_before_start()) return;
   if (route.kind == Route::Kind::CopyIn || route.kind == Route::Kind::CopyOut) {
     phase_ = Phase::Copy;
     for (std::size_t i = 0; i < streams_.size(); ++i) send_query(i);
@@ -63,9 +64,20 @@ void Gather::start() {
   for (std::size_t i = 0; i < streams_.size(); ++i) send_describe(i);
 }
 
+// A server may have died since its link was chosen: nothing is sent to any.
+bool Gather::lost_before_start() {
+  if (std::all_of(streams_.begin(), streams_.end(), [](const Stream& s) { return s.link->open(); })) return false;
+  error_ = SqlError{"08006", "a server connection was lost", {}, {}, {}, {}};
+  for (auto& stream : streams_) stream.ready = true;
+  phase_ = Phase::Execute;
+  all_ready();
+  return true;
+}
+
 void Gather::start_describe(
     std::function<void(std::optional<SqlError>, std::vector<protocol::Oid>, std::vector<protocol::ColumnDescription>)> described) {
   described_ = std::move(described);
+  if (lost_before_start()) return;
   phase_ = Phase::Describe;
   send_describe(0);
   for (std::size_t i = 1; i < streams_.size(); ++i) streams_[i].ready = true;
@@ -365,9 +377,21 @@ void Gather::complete() {
     if (!*alive) return;
     for (auto& stream : streams_)
       if (stream.link->open()) stream.link->resume();
-    auto done = std::move(done_);
-    done(*result);
+    tell_when_cancels_ended(*result);
   });
+}
+
+// A cancel of ours that is still under way would hit the next command on that server.
+void Gather::tell_when_cancels_ended(const Result& result) {
+  for (auto& stream : streams_) {
+    if (!stream.link->open() || stream.link->server().cancels->in_flight == 0) continue;
+    when_cancels_ended(stream.link->server(), [this, alive = alive_, kept = result] {
+      if (*alive) tell_when_cancels_ended(kept);
+    });
+    return;
+  }
+  auto done = std::move(done_);
+  done(result);
 }
 
 }  // namespace pgweir::session

@@ -97,6 +97,8 @@ class Gather final : public LinkSink {
   void send_copy_data(std::string_view data);
   void fail(const protocol::SqlError& error);
   void cancel_others();
+  bool lost_before_start();
+  void tell_when_cancels_ended(const Result& result);
   void flush_rows();
   void give(std::string& rows);
   void update_reading();

@@ -40,7 +40,6 @@ bool Gather::keep_in_values_order(Stream& stream, std::string_view body) {
 
 void Gather::give(std::string& rows) {
   if (!request_.keep_rows) {
-    session_.context_.cells.bytes_to_clients.add(rows.size());
     session_.to_client(rows);
   } else if (kept_rows_.size() + rows.size() > kMaxKeptRows) {
     rows.clear();

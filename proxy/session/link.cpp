@@ -12,8 +12,22 @@ using protocol::ReplyTracker;
 using protocol::Request;
 using Action = ReplyTracker::Reply::Action;
 
-Link::Link(pool::Lease lease, routing::ShardId shard, routing::Role role, LinkSink& sink)
-    : lease_(std::move(lease)), shard_(shard), role_(role), sink_(&sink) {
+namespace {
+
+class NullSink final : public LinkSink {
+ public:
+  bool on_message(Link&, const Frame&, const ReplyTracker::Reply&) override { return false; }
+  void relay_bytes(Link&, std::string_view) override {}
+  void on_burst_end(Link&) override {}
+  void on_skipped(Link&, const ReplyTracker::Skipped&) override {}
+  void on_server_writable(Link&) override {}
+  void on_link_closed(Link&, const protocol::SqlError&) override {}
+};
+
+}  // namespace
+
+Link::Link(pool::Lease lease, routing::ShardId shard, routing::Role role, LinkSink& sink, metrics::WorkerCells& cells)
+    : lease_(std::move(lease)), shard_(shard), role_(role), sink_(&sink), cells_(cells) {
   lease_->set_user(this);
 }
 
@@ -25,7 +39,12 @@ void Link::inject(std::string_view sql, std::function<void(Link&, Injected&)> do
   lease_->tracker.push(Request::Query, Disposition::Swallow);
   scratch_.clear();
   protocol::encode_query(sql, scratch_);
-  lease_->send(scratch_);
+  send(scratch_);
+}
+
+void Link::detach() {
+  static NullSink nobody;  // without state: shared by all workers
+  sink_ = &nobody;
 }
 
 void Link::give_back() {
@@ -56,8 +75,10 @@ std::size_t Link::on_server_bytes(pool::ServerConnection& connection, std::strin
     if (!handle(frame, run)) return connection.broken() ? bytes.size() : bytes.size() - rest.size();
   }
   flush_run(run);
+  const std::size_t consumed = bytes.size() - rest.size();
+  cells_.bytes_from_servers.add(consumed);
   sink_->on_burst_end(*this);
-  return bytes.size() - rest.size();
+  return consumed;
 }
 
 void Link::flush_run(std::string_view& run) {

@@ -3,7 +3,6 @@
 // Lives on its session's worker.
 #pragma once
 
-#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -11,8 +10,10 @@
 #include <string_view>
 #include <vector>
 
+#include "protocol/fifo.h"
 #include "protocol/frame_reader.h"
 #include "protocol/reply_tracker.h"
+#include "proxy/metrics/metrics.h"
 #include "proxy/net/worker.h"
 #include "proxy/pool/server_connection.h"
 #include "routing/types.h"
@@ -54,7 +55,7 @@ class Link final : public net::Disposable, public pool::ServerUser {
   // Tag of Parse entries that are made to fail on purpose, to abort a transaction (see Session::fail_group).
   static constexpr std::uint32_t kPoison = 0xffffffff;
 
-  Link(pool::Lease lease, routing::ShardId shard, routing::Role role, LinkSink& sink);
+  Link(pool::Lease lease, routing::ShardId shard, routing::Role role, LinkSink& sink, metrics::WorkerCells& cells);
   ~Link() override;
 
   routing::ShardId shard() const { return shard_; }
@@ -63,8 +64,13 @@ class Link final : public net::Disposable, public pool::ServerUser {
   pool::ServerConnection& server() { return *lease_; }      // precondition: open()
   protocol::ReplyTracker& tracker() { return lease_->tracker; }
   void set_sink(LinkSink& sink) { sink_ = &sink; }
+  // Nobody listens any more: what still comes is dropped, and a lost connection is only discarded.
+  void detach();
 
-  void send(std::string_view bytes) { lease_->send(bytes); }
+  void send(std::string_view bytes) {
+    cells_.bytes_to_servers.add(bytes.size());
+    lease_->send(bytes);
+  }
   // A simple Query whose replies stay here; `done` runs after its ReadyForQuery. May be called at any time when no
   // extended batch is open.
   void inject(std::string_view sql, std::function<void(Link&, Injected&)> done);
@@ -83,11 +89,13 @@ class Link final : public net::Disposable, public pool::ServerUser {
   void flush_before(std::string_view replacement);
 
   // What the session notes about this lease.
-  bool in_transaction = false;      // BEGIN was sent by us or by the client
+  bool in_transaction = false;      // BEGIN was sent by us or by the client. Stays when the connection is lost
   bool wrote = false;               // a statement that may write has been sent in this transaction
   bool suspect = false;             // session state on the server may differ from what we know: census before release
   bool sequences_clean = false;     // DISCARD SEQUENCES was run since the lease began
   bool forced_rollback = false;
+  unsigned preparing = 0;           // injected commands whose end the session waits for: settings,
+  unsigned settling = 0;            // ... and what follows a transaction
   bool unknown_settings = false;    // a custom setting of unknown name may have been set: not for anybody else
   std::vector<protocol::StatementHash> stale;   // prepared here, but their result type has changed: to be dropped
 
@@ -106,7 +114,8 @@ class Link final : public net::Disposable, public pool::ServerUser {
   routing::ShardId shard_;
   routing::Role role_;
   LinkSink* sink_;
-  std::deque<Command> injected_;
+  metrics::WorkerCells& cells_;
+  protocol::Fifo<Command> injected_;
   protocol::ReplyTracker::Reply chunk_reply_;  // of the message that is being given in chunks
   std::string_view* run_ = nullptr;  // the adjacent messages to forward, while a burst is walked
   std::string scratch_;

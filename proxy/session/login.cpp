@@ -264,7 +264,7 @@ void Login::welcome() {
 }
 
 void Login::on_checkout(std::vector<pool::Lease> leases) {
-  link_ = std::make_unique<Link>(std::move(leases.front()), pool_key_->endpoint.shard, routing::Role::Primary, *this);
+  link_ = std::make_unique<Link>(std::move(leases.front()), pool_key_->endpoint.shard, routing::Role::Primary, *this, context_.cells);
   const std::string sql = pool::settings_difference_sql(*link_->server().settings, *keyed_settings_);
   if (sql.empty()) {
     Injected nothing;

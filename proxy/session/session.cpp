@@ -190,6 +190,11 @@ void Session::orphan() {
     net::Stream::finish(std::move(stream_));
   }
   if (was == Mode::Checkout) checkout_.cancel();
+  if (virtual_ && (was == Mode::Checkout || was == Mode::Prepare)) {
+    // Its next statement has no servers yet: nobody waits for it any more.
+    virtual_->take_back_links();
+    context_.worker.defer([group = std::shared_ptr<VirtualGroup>(std::move(virtual_))] {});
+  }
   timer_.cancel();
   timer_.arm(context_.worker, kOrphanBound);
   const bool cancel_work = virtual_ ? virtual_->read_only() : in_flight_read_only_ || pool_settings().cancel_on_disconnect;

@@ -10,7 +10,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -18,6 +17,7 @@
 #include <vector>
 
 #include "protocol/backend_codec.h"
+#include "protocol/fifo.h"
 #include "protocol/frame_reader.h"
 #include "protocol/frontend_codec.h"
 #include "proxy/net/stream.h"
@@ -68,7 +68,11 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   Step handle(const protocol::Frame& frame);
   void wake_if_waiting();
   void wake();                                        // Open again: messages are presented again
-  void to_client(std::string_view bytes) { if (stream_) stream_->send(bytes); }
+  void to_client(std::string_view bytes) {
+    if (!stream_) return;
+    context_.cells.bytes_to_clients.add(bytes.size());
+    stream_->send(bytes);
+  }
   void send_error(const protocol::SqlError& error, protocol::Severity severity = protocol::Severity::Error);
   void send_ready();
   void fatal(const protocol::SqlError& error);        // tells the client and ends
@@ -100,6 +104,11 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   void add_links(std::vector<pool::Lease> leases);
   void prepare(Link& link);
   void prepared(Link& link, Injected& result);
+  void links_prepared();
+  void forget_waits(Link& link);
+  void discard_link(Link& link);
+  bool lost_participant() const;
+  static protocol::SqlError lost_participant_error();
   Link* find_link(routing::ShardId shard, routing::Role role);
   bool participates(const Link& link) const;
   void drop_link(Link* link);
@@ -147,9 +156,9 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
     bool decided = false;           // a Bind has chosen the server
     bool leaving = false;           // a Sync of ours ends the group's part on a server that it has to leave
     bool is_virtual = false;        // the proxy answers it: messages are kept until Sync or Flush
-    std::deque<std::pair<std::uint32_t, StatementPtr>> parsed;  // Parse messages in `pending`, already in statements_
+    protocol::Fifo<std::pair<std::uint32_t, StatementPtr>> parsed;  // Parse messages in `pending`, already in statements_
     // What Bind and Describe messages in `pending` meant when they came: a later Parse may have taken the name since.
-    std::deque<StatementPtr> resolved;
+    protocol::Fifo<StatementPtr> resolved;
     StatementPtr last_parsed;
   };
   Step on_extended(const protocol::Frame& frame);
@@ -253,6 +262,7 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   std::vector<Wanted> wanted_;
   unsigned preparing_ = 0;
   unsigned settling_ = 0;
+  unsigned lost_in_prepare_ = 0;     // servers that died while they were prepared, in a row
   std::optional<protocol::SqlError> acquire_error_;
   std::string pinned_;               // why links_ are kept between transactions; empty: not pinned
   bool ddl_seen_ = false;
@@ -264,7 +274,7 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   Group group_;
   StatementMap statements_;
   std::uint32_t next_tag_ = 1;
-  std::deque<Flight> flights_;
+  protocol::Fifo<Flight> flights_;
   std::vector<protocol::StatementHash> recent_binds_;   // of the present transaction; bounded
   std::uint64_t syncs_sent_ = 0, syncs_done_ = 0;
   std::vector<VirtualPortal> virtual_portals_;

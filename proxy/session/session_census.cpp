@@ -43,8 +43,9 @@ void Session::census(Link& link) {
 
 void Session::on_census(Link& link, Injected& result) {
   --settling_;
+  --link.settling;
   if (result.error) {
-    link.discard();  // not provably clean
+    discard_link(link);  // not provably clean
     return settled();
   }
   pool::Settings::Map values;

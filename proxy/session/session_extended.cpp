@@ -27,7 +27,7 @@ Session::Step Session::on_extended(const Frame& frame) {
     if (execute && find_virtual_portal(execute->portal)) group_.is_virtual = true;
   }
   if (group_.is_virtual) return pend(frame);
-  const bool bound = participants() == 1 && !local_failed_;
+  const bool bound = participants() == 1 && !local_failed_ && !lost_participant();
   if (pipelines_freely() || bound) {
     if (bound) {
       for (auto& link : links_)

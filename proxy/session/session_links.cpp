@@ -137,7 +137,7 @@ void Session::on_checkout_failed(const SqlError& error) {
 
 void Session::add_links(std::vector<pool::Lease> leases) {
   for (std::size_t i = 0; i < leases.size(); ++i) {
-    links_.push_back(std::make_unique<Link>(std::move(leases[i]), wanted_[i].shard, wanted_[i].role, *this));
+    links_.push_back(std::make_unique<Link>(std::move(leases[i]), wanted_[i].shard, wanted_[i].role, *this, context_.cells));
     prepare(*links_.back());
   }
 }
@@ -155,19 +155,26 @@ void Session::prepare(Link& link) {
   const std::string sql = pool::settings_difference_sql(*server.settings, *settings_);
   if (sql.empty()) return tell_parameters(link);
   ++preparing_;
+  ++link.preparing;
   context_.cells.injected_commands.add();
   link.inject(sql, [this](Link& prepared_link, Injected& result) { prepared(prepared_link, result); });
 }
 
 void Session::prepared(Link& link, Injected& result) {
   --preparing_;
+  --link.preparing;
   if (result.error) {
     acquire_error_ = *result.error;
-    link.discard();
+    discard_link(link);
   } else {
+    lost_in_prepare_ = 0;
     link.server().settings = settings_;
     tell_parameters(link);
   }
+  links_prepared();
+}
+
+void Session::links_prepared() {
   if (preparing_ != 0) return;
   if (mode_ == Mode::Orphan) return orphan_step();
   if (virtual_) {
@@ -175,6 +182,17 @@ void Session::prepared(Link& link, Injected& result) {
     return virtual_->on_links_ready();
   }
   wake();
+}
+
+// What the session waits for on this link will not come any more.
+void Session::forget_waits(Link& link) {
+  preparing_ -= std::exchange(link.preparing, 0u);
+  settling_ -= std::exchange(link.settling, 0u);
+}
+
+void Session::discard_link(Link& link) {
+  forget_waits(link);
+  link.discard();
 }
 
 void Session::tell_parameters(Link& link) {
@@ -236,10 +254,11 @@ void Session::finish_transaction() {
   }
   recent_binds_.clear();
   settling_ = 0;
+  for (auto& link : links_) link->settling = 0;
   for (auto& link : links_)
     if (link->open() && !link->stale.empty() && link->idle()) drop_stale(*link);
   for (auto& link : links_)
-    if (link->open() && link->suspect) ++settling_;
+    if (link->open() && link->suspect) ++settling_, ++link->settling;
   if (ddl_seen_ && context_.runtime.control) {
     ++settling_;
     ddl_seen_ = false;
@@ -267,10 +286,12 @@ void Session::drop_stale(Link& link) {
   link.stale.clear();
   if (sql.empty()) return;
   ++settling_;
+  ++link.settling;
   if (mode_ != Mode::Orphan) mode_ = Mode::Settle;
   link.inject(sql, [this](Link& dropped, Injected& result) {
-    if (result.error) dropped.discard();
     --settling_;
+    --dropped.settling;
+    if (result.error) discard_link(dropped);
     settled();
   });
 }
@@ -297,7 +318,9 @@ void Session::release_links() {
     } else if (link->server().cancels->in_flight != 0) {
       // A cancel that is under way must not reach the next client's query.
       auto kept = std::make_shared<std::unique_ptr<Link>>(std::move(link));
+      (*kept)->detach();
       when_cancels_ended((*kept)->server(), [kept, &worker = context_.worker] {
+        if ((*kept)->open() && !(*kept)->idle()) (*kept)->discard();
         (*kept)->give_back();
         worker.dispose(std::move(*kept));
       });

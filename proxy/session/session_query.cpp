@@ -46,6 +46,15 @@ std::size_t Session::participants() const {
   return static_cast<std::size_t>(std::count_if(links_.begin(), links_.end(), [](const auto& l) { return l->open() && l->in_transaction; }));
 }
 
+SqlError Session::lost_participant_error() {
+  return {"08006", "the transaction was rolled back: the connection to one of its servers was lost", {}, {}, {}, {}};
+}
+
+// A server with a part of the open block is gone, and that part with it.
+bool Session::lost_participant() const {
+  return std::any_of(links_.begin(), links_.end(), [](const auto& l) { return !l->open() && l->in_transaction; });
+}
+
 Session::Step Session::on_query(const Frame& frame) {
   auto query = protocol::decode_query(frame.body());
   if (!query) return refuse_query(query.error());
@@ -84,7 +93,7 @@ Session::Step Session::on_single(const Frame& frame, const std::shared_ptr<const
     send_ready();
     return Step::Done;
   }
-  const bool failed_end = local_failed_ && participants() > 0;  // COMMIT and ROLLBACK of a block that failed by us
+  const bool failed_end = (local_failed_ || (lost_participant() && transaction_control(facts))) && participants() > 0;  // COMMIT and ROLLBACK of a block that failed by us
   if ((transaction_control(facts) && participants() > 1) || failed_end) {
     start_virtual_query(analysis->text, analysis);
     return Step::Done;
@@ -324,7 +333,11 @@ std::optional<Session::LocalReply> Session::control_locally(const routing::State
   }
   if (auto reply = savepoint_locally(facts, text)) return reply;
   if ((facts.kind == StatementKind::Commit || facts.kind == StatementKind::Rollback) && participants() == 0) {
-    if (in_block()) return end_local_block(facts, false);
+    if (const bool lost = lost_participant(); in_block()) {
+      auto reply = end_local_block(facts, lost);
+      if (lost && facts.kind == StatementKind::Commit) reply.error = lost_participant_error();
+      return reply;
+    }
     const bool commit = facts.kind == StatementKind::Commit;
     return LocalReply{commit ? "COMMIT" : "ROLLBACK", {}, SqlError{"25P01", "there is no transaction in progress", {}, {}, {}, {}}};
   }
@@ -343,6 +356,7 @@ Session::Step Session::on_function_call(const Frame& frame) {
   relay_->wrote = true;
   relay_->tracker().push(Request::FunctionCall, Disposition::Forward);
   relay_->send(frame.bytes);
+  ++syncs_sent_;
   return Step::Done;
 }
 

@@ -10,6 +10,12 @@ using protocol::SqlError;
 using protocol::TransactionStatus;
 using protocol::ReplyTracker;
 
+namespace {
+
+constexpr unsigned kMaxLostInPrepare = 3;
+
+}  // namespace
+
 bool Session::on_message(Link& link, const Frame& frame, const ReplyTracker::Reply& reply) {
   if (reply.action == ReplyTracker::Reply::Action::Swallow) return on_extended_reply(link, frame, reply);
   switch (frame.type) {
@@ -179,6 +185,7 @@ void Session::wake_if_waiting() {
 }
 
 void Session::on_skipped(Link& link, const ReplyTracker::Skipped& skipped) {
+  if (skipped.request == Request::Sync) ++syncs_done_;  // COPY FROM STDIN ate it
   auto* flight = find_flight(skipped.tag);
   if (!flight || skipped.tag == 0) return;
   if (skipped.why == ReplyTracker::Skipped::Why::CopyIn) return;
@@ -193,6 +200,13 @@ void Session::on_server_writable(Link&) {
 
 void Session::on_link_closed(Link& link, const SqlError& error) {
   if (mode_ == Mode::Closed) return;
+  const bool preparing = link.preparing != 0;
+  forget_waits(link);
+  if (preparing && mode_ == Mode::Prepare && !link.in_transaction) {
+    // Nothing of the client's has been sent there: another server will do.
+    if (++lost_in_prepare_ > kMaxLostInPrepare) acquire_error_ = error;
+    return links_prepared();
+  }
   if (mode_ == Mode::Orphan) {
     context_.worker.defer([&context = context_, id = identity_.id] {
       if (auto found = context.sessions.find(id); found != context.sessions.end()) found->second->orphan_step();
@@ -201,7 +215,6 @@ void Session::on_link_closed(Link& link, const SqlError& error) {
   }
   if (&link == relay_) relay_ = nullptr;
   // The client's session ends with its server, as it would on a direct connection; an idle pooled one never gets here.
-  preparing_ = 0;
   SqlError told = error;
   if (told.sqlstate == "08006") {
     told.hint = "The statement may or may not have been carried out.";

@@ -24,6 +24,10 @@ bool VirtualGroup::run_control(const routing::StatementFacts& facts, std::string
   if (facts.kind == StatementKind::Commit || facts.kind == StatementKind::Rollback)
     return end_block(facts.kind == StatementKind::Commit && !failed, facts.chain);
   // SAVEPOINT and its relatives: the same on every server of the block.
+  if (session_.lost_participant()) {
+    statement_failed(Session::lost_participant_error());
+    return true;
+  }
   std::vector<std::pair<Link*, std::string>> commands;
   for (auto* link : participants()) commands.emplace_back(link, std::string(text.substr(facts.begin, facts.end - facts.begin)));
   if (commands.empty()) {
@@ -49,8 +53,11 @@ bool VirtualGroup::run_control(const routing::StatementFacts& facts, std::string
 }
 
 bool VirtualGroup::end_block(bool commit, bool chain) {
+  const bool lost = commit && session_.lost_participant();
+  commit = commit && !lost;
   commit_ = std::make_unique<DistributedCommit>(session_.context_, session_.identity_.database, *session_.routing_->cluster, participants());
-  auto ended = [this, commit, chain](const DistributedCommit::Result& outcome) {
+  auto ended = [this, commit, chain, lost](const DistributedCommit::Result& outcome) {
+    take_back_links();
     const std::string begin = session_.deferred_begin_.empty() ? "BEGIN" : session_.deferred_begin_;
     session_.tx_ = TransactionStatus::Idle;
     session_.local_failed_ = false;
@@ -59,6 +66,8 @@ bool VirtualGroup::end_block(bool commit, bool chain) {
     if (outcome.warning) session_.send_warning(*outcome.warning);
     if (outcome.error) {
       statement_failed(*outcome.error);
+    } else if (lost) {
+      statement_failed(Session::lost_participant_error());
     } else {
       statement_done(commit ? "COMMIT" : "ROLLBACK");
       if (chain) {

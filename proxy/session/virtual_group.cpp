@@ -21,8 +21,8 @@ VirtualGroup::VirtualGroup(Session& session, std::string_view sql, std::shared_p
       reader_(protocol::frontend_limits(0x3fffffff)),
       fanout_(session.context_.worker) {}
 
-VirtualGroup::VirtualGroup(Session& session, std::string messages, std::deque<std::pair<std::uint32_t, StatementPtr>> parsed,
-                           std::deque<StatementPtr> resolved)
+VirtualGroup::VirtualGroup(Session& session, std::string messages, protocol::Fifo<std::pair<std::uint32_t, StatementPtr>> parsed,
+                           protocol::Fifo<StatementPtr> resolved)
     : session_(session),
       messages_(std::move(messages)),
       rest_(messages_),
@@ -42,6 +42,7 @@ void VirtualGroup::start() {
 
 void VirtualGroup::step() {
   if (finished_) return;
+  if (session_.client_gone()) return finish();  // what has not begun is not wanted any more
   if (simple_) {
     if (executed_++ == 0 && !execute_simple()) return;
     return finish();
@@ -198,6 +199,7 @@ void VirtualGroup::gather() {
 
 void VirtualGroup::gathered(const Gather::Result& result) {
   gather_.reset();
+  take_back_links();
   if (running_->write) wrote_ = true;
   if (result.error) {
     if (!implicit_block_) {

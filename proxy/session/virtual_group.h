@@ -3,7 +3,6 @@
 // wait for servers. Lives on the session's worker, while the session is in Mode::Virtual.
 #pragma once
 
-#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -24,8 +23,8 @@ class VirtualGroup {
   // A simple Query of one statement.
   VirtualGroup(Session& session, std::string_view sql, std::shared_ptr<const routing::Analysis> analysis);
   // Whole extended messages; `parsed` are the statements of its Parse messages, already in the client's map.
-  VirtualGroup(Session& session, std::string messages, std::deque<std::pair<std::uint32_t, StatementPtr>> parsed,
-               std::deque<StatementPtr> resolved);
+  VirtualGroup(Session& session, std::string messages, protocol::Fifo<std::pair<std::uint32_t, StatementPtr>> parsed,
+               protocol::Fifo<StatementPtr> resolved);
   ~VirtualGroup();
 
   void start();
@@ -34,6 +33,7 @@ class VirtualGroup {
   void on_client_gone();
   void on_copy_message(const protocol::Frame& frame);
   bool takes_copy_data() const { return gather_ && gather_->takes_copy_data(); }
+  void take_back_links();                    // what servers say goes to the session again
   bool read_only() const { return running_ && !running_->write; }
 
  private:
@@ -65,7 +65,6 @@ class VirtualGroup {
   StatementPtr resolve(std::string_view name);
   std::vector<Link*> links_for(const routing::ShardSet& shards, routing::Role role);
   std::vector<Link*> participants();
-  void take_back_links();
   void finish();
 
   Session& session_;
@@ -75,8 +74,8 @@ class VirtualGroup {
   std::string messages_;
   std::string_view rest_;
   protocol::FrameReader reader_;
-  std::deque<std::pair<std::uint32_t, StatementPtr>> parsed_;
-  std::deque<StatementPtr> resolved_;
+  protocol::Fifo<std::pair<std::uint32_t, StatementPtr>> parsed_;
+  protocol::Fifo<StatementPtr> resolved_;
   bool failed_ = false;
   bool synced_ = false;
   bool wrote_ = false;                       // a write has run in this group

@@ -1,4 +1,6 @@
 // Large results, rows and parameters: they stream, and the proxy's memory stays bounded.
+#include <sys/socket.h>
+
 #include <fstream>
 
 #include "tests/integration/proxy_fixture.h"
@@ -65,6 +67,27 @@ TEST_F(StreamingTest, AClientThatDoesNotReadHoldsTheServerBackNotTheMemory) {
   std::size_t rows = 0;
   while (auto result = slow.next()) rows += result->rows.size();
   EXPECT_EQ(rows, 30'000u);
+}
+
+// A server that was held back for a slow client must be read again for the next one.
+TEST_F(StreamingTest, TheServerOfASlowClientServesTheNextOne) {
+  if (!direct()) start(1, "checkout_timeout = \"20s\"");
+  auto slow = connect(), next = connect();
+  const int small = 4096;  // the client's kernel takes little at a time, so the proxy's queue fills
+  ASSERT_EQ(setsockopt(PQsocket(slow.raw()), SOL_SOCKET, SO_RCVBUF, &small, sizeof small), 0);
+  for (int rows = 500; rows < 620; rows += 10) {
+    PQsendQuery(slow.raw(), ("SELECT repeat('x', 10000) FROM generate_series(1, " + std::to_string(rows) + ")").c_str());
+    ASSERT_TRUE(wait_until([&] { return direct() || backends("wait_event = 'ClientWrite' OR state = 'idle'") >= 1; }));
+    std::size_t got = 0;
+    while (auto result = slow.next()) got += result->rows.size();
+    ASSERT_EQ(got, static_cast<std::size_t>(rows));
+    PQsendQuery(next.raw(), "SELECT 'next'");
+    ASSERT_TRUE(wait_until([&] {
+      PQconsumeInput(next.raw());
+      return !PQisBusy(next.raw());
+    })) << "after " << rows << " rows";
+    while (auto result = next.next()) ASSERT_TRUE(result->ok()) << *result;
+  }
 }
 
 TEST_F(StreamingTest, LargeParametersArrive) {
