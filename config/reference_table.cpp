@@ -76,7 +76,9 @@ constexpr KeyInfo kKeys[] = {
     {"auth", "method", "trust, plain, md5, scram-sha-256, cert or hba", "scram-sha-256",
      "How applications prove who they are. `cert` takes the certificate's common name (with `tls.client.mode` "
      "`verify-ca` or `verify-full`); `hba` decides by `hba_file`."},
-    {"auth", "hba_file", "file", "", "In the format of pg_hba.conf; required by `method = \"hba\"`."},
+    {"auth", "hba_file", "file", "",
+     "In the format of pg_hba.conf (see below); required by `method = \"hba\"`. A wrong line is an error of the "
+     "configuration."},
     {"auth", "query", "string", "",
      "Looks up users that have no `[[user]]`: gets the user name as `$1`, returns name and verifier."},
     {"auth", "query_user", "string", "", "Runs `query`; required with it. Its password comes from its `[[user]]`."},

@@ -26,7 +26,7 @@ void accept_client(runtime::Runtime& runtime, net::Worker& worker, int fd, const
   }
   (*stream)->set_keepalive(60, 10, 3);
   const auto id = next_session_id();
-  auto login = std::make_unique<Login>(context, std::move(*stream), id, peer.is_unix() ? "unix" : peer.to_string(), peer.is_unix());
+  auto login = std::make_unique<Login>(context, std::move(*stream), id, peer);
   Login& started = *login;
   context.logins.emplace(id, std::move(login));
   started.start();

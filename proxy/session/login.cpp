@@ -5,6 +5,7 @@
 #include "protocol/backend_codec.h"
 #include "proxy/session/accept.h"
 #include "proxy/session/admin_session.h"
+#include "proxy/session/admission.h"
 #include "proxy/session/cancel.h"
 #include "proxy/session/session.h"
 
@@ -14,17 +15,31 @@ using protocol::Frame;
 using protocol::SqlError;
 using Kind = protocol::StartupAction::Kind;
 
-Login::Login(WorkerContext& context, std::unique_ptr<net::Stream> stream, std::uint64_t id, std::string address, bool unix_socket)
+namespace {
+
+// What unknown users look like: as the first user that has a password.
+protocol::SecretKind usual_secret(const config::Config& config) {
+  for (const config::User& user : config.users) {
+    if (user.password.kind == config::Secret::Kind::Plain) return protocol::SecretKind::Plain;
+    if (user.password.kind == config::Secret::Kind::Md5) return protocol::SecretKind::Md5;
+    if (user.password.kind == config::Secret::Kind::Scram) break;
+  }
+  return protocol::SecretKind::Scram;
+}
+
+}  // namespace
+
+Login::Login(WorkerContext& context, std::unique_ptr<net::Stream> stream, std::uint64_t id, const net::SocketAddress& peer)
     : context_(context),
       stream_(std::move(stream)),
       id_(id),
-      unix_socket_(unix_socket),
+      peer_(peer),
       snapshot_(context.snapshot()),
-      negotiation_({.tls_available = snapshot_->client_tls != nullptr && !unix_socket}),
+      negotiation_({.tls_available = snapshot_->client_tls != nullptr && !peer.is_unix()}),
       frames_(protocol::frontend_limits(protocol::kSmallMessageLimit * 8)),
       checkout_(*this) {
   identity_.id = id;
-  identity_.address = std::move(address);
+  identity_.address = peer.is_unix() ? "unix" : peer.to_string();
   context_.runtime.unauthenticated.fetch_add(1, std::memory_order_relaxed);
   timer_.set<&Login::on_timeout>(this);
 }
@@ -136,10 +151,6 @@ void Login::on_startup() {
   if (context_.runtime.draining) return fail({"57P03", "the proxy is shutting down", {}, {}, {}, {}});
   if (context_.runtime.clients.load(std::memory_order_relaxed) >= static_cast<int>(snapshot_->config->listen.max_clients) && !is_console())
     return fail({"53300", "sorry, too many clients already", "listen.max_clients is " + std::to_string(snapshot_->config->listen.max_clients) + ".", {}, {}, {}});
-  using config::TlsMode;
-  const auto mode = snapshot_->config->tls_client.mode;
-  if (!identity_.tls && !unix_socket_ && (mode == TlsMode::Require || mode == TlsMode::VerifyCa || mode == TlsMode::VerifyFull))
-    return fail({"28000", "this proxy accepts TLS connections only", {}, "Connect with sslmode=require or stronger.", {}, {}});
   start_authentication();
 }
 
@@ -149,16 +160,16 @@ bool Login::is_console() const {
 
 void Login::start_authentication() {
   const auto& config = *snapshot_->config;
+  Newcomer newcomer{peer_, identity_.user, identity_.database, {}};
+  if (stream_->tls_active()) newcomer.tls = stream_->tls_info();
+  const auto method = admit(config, newcomer);
+  if (!method) {
+    context_.cells.logins_failed.add();
+    return fail(method.error());
+  }
   protocol::ClientAuthenticatorOptions options;
   options.user = identity_.user;
-  switch (config.auth.method) {
-    case config::AuthMethod::Trust: options.method = protocol::AuthMethod::Trust; break;
-    case config::AuthMethod::Plain: options.method = protocol::AuthMethod::Plain; break;
-    case config::AuthMethod::Md5: options.method = protocol::AuthMethod::Md5; break;
-    case config::AuthMethod::ScramSha256: options.method = protocol::AuthMethod::ScramSha256; break;
-    case config::AuthMethod::Cert: options.method = protocol::AuthMethod::Cert; break;
-    case config::AuthMethod::Hba: return fail({"0A000", "auth.method = \"hba\" is not built", {}, "Use scram-sha-256.", "pgweir_refuse", "auth_hba"});
-  }
+  options.method = *method;
   const config::User* user = config.find_user(identity_.user);
   if (options.method == protocol::AuthMethod::Trust && !user)
     return fail({"28000", "role \"" + identity_.user + "\" does not exist", {}, {}, {}, {}});
@@ -171,12 +182,12 @@ void Login::start_authentication() {
     }
     options.derived_verifier = context_.runtime.verifiers.find(user->password);
   }
+  options.mock_kind = usual_secret(config);
   std::memcpy(options.process_secret.data(), context_.runtime.process_secret.data(),
               std::min(options.process_secret.size(), context_.runtime.process_secret.size()));
-  if (stream_->tls_active()) {
-    const auto info = stream_->tls_info();
-    options.channel_binding_data = info.server_end_point;
-    if (!info.peer_cn.empty()) options.certificate_name = info.peer_cn;
+  if (newcomer.tls) {
+    options.channel_binding_data = newcomer.tls->server_end_point;
+    if (!newcomer.tls->peer_cn.empty()) options.certificate_name = newcomer.tls->peer_cn;
   }
   authenticator_ = std::make_unique<protocol::ClientAuthenticator>(std::move(options));
   state_ = State::Authentication;

@@ -10,6 +10,7 @@
 #include "protocol/auth/client_authenticator.h"
 #include "protocol/frame_reader.h"
 #include "protocol/startup.h"
+#include "proxy/net/endpoint.h"
 #include "proxy/net/stream.h"
 #include "proxy/net/timer.h"
 #include "proxy/pool/checkout.h"
@@ -21,7 +22,7 @@ namespace pgweir::session {
 
 class Login final : public net::Disposable, public net::StreamHandler, public pool::CheckoutOwner, public LinkSink {
  public:
-  Login(WorkerContext& context, std::unique_ptr<net::Stream> stream, std::uint64_t id, std::string address, bool unix_socket);
+  Login(WorkerContext& context, std::unique_ptr<net::Stream> stream, std::uint64_t id, const net::SocketAddress& peer);
   ~Login() override;
   void start();
 
@@ -59,7 +60,7 @@ class Login final : public net::Disposable, public net::StreamHandler, public po
   WorkerContext& context_;
   std::unique_ptr<net::Stream> stream_;
   const std::uint64_t id_;
-  const bool unix_socket_;
+  const net::SocketAddress peer_;
   State state_ = State::Startup;
   runtime::SnapshotPtr snapshot_;
   protocol::StartupNegotiation negotiation_;

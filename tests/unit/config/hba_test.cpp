@@ -81,74 +81,14 @@ TEST(Hba, ReadsEveryPartOfALine) {
   EXPECT_EQ(hba.lines[2].network, ip_network(*parse_ip("192.168.0.0"), 16));
 }
 
+struct Decision {
+  const char* text;
+  const char* client;
+  unsigned line;
+};
+
 TEST(Hba, TheFirstLineThatMatchesDecides) {
-  struct Case {
-    const char* text;
-    const char* client;
-    unsigned line;
-  };
-  const Case cases[] = {
-      {"host all all all trust\nhost all all all reject", "host 1.2.3.4 u d", 1},
-      {"host all all 10.0.0.0/8 reject\nhost all all all trust", "host 10.9.9.9 u d", 1},
-      {"host all all 10.0.0.0/8 reject\nhost all all all trust", "host 11.0.0.1 u d", 2},
-      {"host all all 10.0.0.0/8 trust", "host 11.0.0.1 u d", 0},
-      {"host all all 10.0.0.5 255.0.0.255 trust", "host 10.7.7.5 u d", 1},
-      {"host all all 10.0.0.5 255.0.0.255 trust", "host 10.7.7.6 u d", 0},
-      {"host all all 10.0.0.7/9 trust", "host 10.127.0.1 u d", 1},
-      {"host all all 10.0.0.7/9 trust", "host 10.128.0.1 u d", 0},
-      {"host all all 0.0.0.0/0 trust", "host ::1 u d", 0},
-      {"host all all ::/0 trust", "host 1.2.3.4 u d", 0},
-      {"host all all ::/0 trust", "host ::1 u d", 1},
-      {"host all all 2001:db8::/33 trust", "host 2001:db8:7fff::1 u d", 1},
-      {"host all all 2001:db8::/33 trust", "host 2001:db8:8000::1 u d", 0},
-      {"host all all 127.0.0.1/32 trust", "host ::ffff:127.0.0.1 u d", 1},
-      // Kinds of connections.
-      {"local all all trust", "host 127.0.0.1 u d", 0},
-      {"local all all trust", "local u d", 1},
-      {"host all all all trust", "local u d", 0},
-      {"host all all all trust", "ssl 1.2.3.4 u d", 1},
-      {"hostssl all all all trust", "host 1.2.3.4 u d", 0},
-      {"hostssl all all all trust", "ssl 1.2.3.4 u d", 1},
-      {"hostnossl all all all trust", "ssl 1.2.3.4 u d", 0},
-      {"hostnossl all all all trust", "host 1.2.3.4 u d", 1},
-      {"hostgssenc all all all trust", "ssl 1.2.3.4 u d", 0},
-      {"hostgssenc all all all trust", "host 1.2.3.4 u d", 0},
-      {"hostnogssenc all all all trust", "host 1.2.3.4 u d", 1},
-      {"hostnogssenc all all all trust", "local u d", 0},
-      // Databases.
-      {"local d all trust", "local u d", 1},
-      {"local D all trust", "local u d", 0},
-      {"local a,b,d all trust", "local u d", 1},
-      {"local sameuser all trust", "local u d", 0},
-      {"local sameuser all trust", "local u u", 1},
-      {"local \"sameuser\" all trust", "local u u", 0},
-      {"local \"sameuser\" all trust", "local u sameuser", 1},
-      {"local replication all trust", "local u replication", 0},
-      {"local \"replication\" all trust", "local u replication", 1},
-      {"local replication all trust", "local u d physical", 1},
-      {"local all all trust", "local u d physical", 0},
-      {"local all,replication all trust", "local u d physical", 1},
-      {"local /^d all trust", "local u data", 1},
-      {"local /^d$ all trust", "local u data", 0},
-      {"local /at all trust", "local u data", 1},
-      {"local \"/a{1,2}t\" all trust", "local u data", 1},
-      // Users.
-      {"local all u trust", "local u d", 1},
-      {"local all v trust", "local u d", 0},
-      {"local all x,u trust", "local u d", 1},
-      {"local all \"+u\" trust", "local +u d", 1},
-      {"local all /^app_[0-9]+$ reject\nlocal all all trust", "local app_12 d", 1},
-      {"local all /^app_[0-9]+$ reject\nlocal all all trust", "local app_1x d", 2},
-      {"local all /^(?:a|b).$ trust", "local bx d", 1},
-      {"local all /^\\w\\.\\d$ trust", "local a.7 d", 1},
-      {"local all /^\\w\\.\\d$ trust", "local ab7 d", 0},
-      {"local all /^[[:alpha:]_]+$ trust", "local a_b d", 1},
-      // Continued lines keep the number of their first.
-      {"\nlocal all \\\n  u \\\r\n trust", "local u d", 2},
-      {"local all \"a\"\"b\" trust", "local a\"b d", 1},
-      {"local all a\" \"b trust\nlocal all all reject", "local u d", 2},
-  };
-  for (const Case& test : cases) {
+  for (const Decision& test : kDecisions) {
     EXPECT_EQ(deciding_line(sound(test.text), test.client), test.line) << test.text << "\n" << test.client;
   }
 }
@@ -174,65 +114,66 @@ TEST(Hba, LongNamesMatchNothing) {
   EXPECT_EQ(deciding_line(hba, "local u " + std::string(64, 'd')), 0u);
 }
 
+struct Mistake {
+  const char* text;
+  const char* finding;  // null: any
+};
+constexpr Mistake kMistakes[] = {
+    {"", "hba: error: the file has no entries: nobody could log in"},
+    {"# only this\n", "hba: error: the file has no entries: nobody could log in"},
+    {"hots all all all trust", "hba:1:1: error: invalid connection type \"hots\"\n  hint: did you mean \"host\"?"},
+    {"local all all", "hba:1:1: error: the line ends before the authentication method"},
+    {"local all", "hba:1:1: error: the line ends before the user names"},
+    {"local", "hba:1:1: error: the line ends before the database names"},
+    {"\n  host all all", "hba:2:3: error: the line ends before the address"},
+    {"host all all 10.0.0.1", "hba:1:1: error: the line ends before the netmask"},
+    {"host all all 10.0.0.1 trust", "hba:1:23: error: invalid IP mask \"trust\"\n  hint: write the network as "
+                                    "10.0.0.0/8, or a netmask behind the address"},
+    {"host all all 10.0.0.1 ffff:: trust", "hba:1:23: error: IP address and mask do not match"},
+    {"host all all 10.0.0.1/33 trust", "hba:1:14: error: invalid CIDR mask in address \"10.0.0.1/33\""},
+    {"host all all 10.0.0.1/ trust", "hba:1:14: error: invalid CIDR mask in address \"10.0.0.1/\""},
+    {"host all all ::/129 trust", "hba:1:14: error: invalid CIDR mask in address \"::/129\""},
+    {"host all all 10.0.0.300/8 trust", "hba:1:14: error: invalid IP address \"10.0.0.300/8\""},
+    {"host all all db.example.com trust",
+     "hba:1:14: error: the host name \"db.example.com\" is not supported: addresses must be numeric\n  hint: write the "
+     "address or network, as in 10.0.0.0/8"},
+    {"host all all 10.0.0.1/8,10.1.0.0/16 trust", "hba:1:25: error: there is more than one address"},
+    {"local all all peer",
+     "hba:1:15: error: the authentication method \"peer\" is not supported by pgweir\n  hint: known: trust, reject, "
+     "scram-sha-256, md5, password, cert"},
+    {"local all all thrust", "hba:1:15: error: invalid authentication method \"thrust\"\n  hint: did you mean \"trust\"?"},
+    {"local all all cert", "hba:1:15: error: cert authentication is only supported on hostssl connections"},
+    {"host all all all cert", "hba:1:18: error: cert authentication is only supported on hostssl connections"},
+    {"hostssl all all all cert clientcert=verify-ca",
+     "hba:1:26: error: clientcert only accepts \"verify-full\" when using \"cert\" authentication"},
+    {"host all all all trust clientcert=verify-ca",
+     "hba:1:24: error: clientcert can only be configured for \"hostssl\" rows"},
+    {"hostssl all all all trust clientcert=1", "hba:1:27: error: invalid value for clientcert: \"1\""},
+    {"hostssl all all all cert map=m",
+     "hba:1:26: error: the authentication option \"map=m\" is not supported by pgweir\n  hint: known: clientcert, "
+     "clientname=CN"},
+    {"local all all trust x", "hba:1:21: error: authentication option not in name=value format: x"},
+    {"local samerole all trust",
+     "hba:1:7: error: \"samerole\" is not supported: the members of roles are not known here"},
+    {"local all +dba trust",
+     "hba:1:11: error: \"+dba\" is not supported: the members of roles are not known here\n  hint: list the users, or "
+     "name a file of them: @file"},
+    {"include other.conf", "hba:1:1: error: \"include\" is not supported\n  hint: write the lines into this file"},
+    {"local all @/nonexistent trust", "hba:1:11: error: the file \"/nonexistent\": it does not exist"},
+    {"local all \"app trust", "hba:1:11: error: the closing quote is missing"},
+    {"local all a,,b trust", "hba:1:13: error: there is nothing before this comma"},
+    {"local all /( trust", nullptr},
+    {"local all / trust", "hba:1:11: error: invalid regular expression \"\": it is empty"},
+    {"local all /a\\y trust",
+     "hba:1:11: error: invalid regular expression \"a\\y\": the escape \"\\y\" is not supported"},
+    {"local all /(?i)a trust",
+     "hba:1:11: error: invalid regular expression \"(?i)a\": options and look-around in (?...) are not supported"},
+    {"local all /(a)\\1 trust",
+     "hba:1:11: error: invalid regular expression \"(a)\\1\": the escape \"\\1\" is not supported"},
+};
+
 TEST(Hba, RefusesEveryWrongLineWithItsPlace) {
-  struct Case {
-    const char* text;
-    const char* finding;
-  };
-  const Case cases[] = {
-      {"", "hba: error: the file has no entries: nobody could log in"},
-      {"# only this\n", "hba: error: the file has no entries: nobody could log in"},
-      {"hots all all all trust", "hba:1:1: error: invalid connection type \"hots\"\n  hint: did you mean \"host\"?"},
-      {"local all all", "hba:1:1: error: the line ends before the authentication method"},
-      {"local all", "hba:1:1: error: the line ends before the user names"},
-      {"local", "hba:1:1: error: the line ends before the database names"},
-      {"\n  host all all", "hba:2:3: error: the line ends before the address"},
-      {"host all all 10.0.0.1", "hba:1:1: error: the line ends before the netmask"},
-      {"host all all 10.0.0.1 trust", "hba:1:23: error: invalid IP mask \"trust\"\n  hint: write the network as "
-                                      "10.0.0.0/8, or a netmask behind the address"},
-      {"host all all 10.0.0.1 ffff:: trust", "hba:1:23: error: IP address and mask do not match"},
-      {"host all all 10.0.0.1/33 trust", "hba:1:14: error: invalid CIDR mask in address \"10.0.0.1/33\""},
-      {"host all all 10.0.0.1/ trust", "hba:1:14: error: invalid CIDR mask in address \"10.0.0.1/\""},
-      {"host all all ::/129 trust", "hba:1:14: error: invalid CIDR mask in address \"::/129\""},
-      {"host all all 10.0.0.300/8 trust", "hba:1:14: error: invalid IP address \"10.0.0.300/8\""},
-      {"host all all db.example.com trust",
-       "hba:1:14: error: the host name \"db.example.com\" is not supported: addresses must be numeric\n  hint: write the "
-       "address or network, as in 10.0.0.0/8"},
-      {"host all all 10.0.0.1/8,10.1.0.0/16 trust", "hba:1:25: error: there is more than one address"},
-      {"local all all peer",
-       "hba:1:15: error: the authentication method \"peer\" is not supported by pgweir\n  hint: known: trust, reject, "
-       "scram-sha-256, md5, password, cert"},
-      {"local all all thrust", "hba:1:15: error: invalid authentication method \"thrust\"\n  hint: did you mean \"trust\"?"},
-      {"local all all cert", "hba:1:15: error: cert authentication is only supported on hostssl connections"},
-      {"host all all all cert", "hba:1:18: error: cert authentication is only supported on hostssl connections"},
-      {"hostssl all all all cert clientcert=verify-ca",
-       "hba:1:26: error: clientcert only accepts \"verify-full\" when using \"cert\" authentication"},
-      {"host all all all trust clientcert=verify-ca",
-       "hba:1:24: error: clientcert can only be configured for \"hostssl\" rows"},
-      {"hostssl all all all trust clientcert=1", "hba:1:27: error: invalid value for clientcert: \"1\""},
-      {"hostssl all all all cert map=m",
-       "hba:1:26: error: the authentication option \"map=m\" is not supported by pgweir\n  hint: known: clientcert, "
-       "clientname=CN"},
-      {"local all all trust x", "hba:1:21: error: authentication option not in name=value format: x"},
-      {"local samerole all trust",
-       "hba:1:7: error: \"samerole\" is not supported: the members of roles are not known here"},
-      {"local all +dba trust",
-       "hba:1:11: error: \"+dba\" is not supported: the members of roles are not known here\n  hint: list the users, or "
-       "name a file of them: @file"},
-      {"include other.conf", "hba:1:1: error: \"include\" is not supported\n  hint: write the lines into this file"},
-      {"local all @/nonexistent trust", "hba:1:11: error: the file \"/nonexistent\": it does not exist"},
-      {"local all \"app trust", "hba:1:11: error: the closing quote is missing"},
-      {"local all a,,b trust", "hba:1:13: error: there is nothing before this comma"},
-      {"local all /( trust", nullptr},
-      {"local all / trust", "hba:1:11: error: invalid regular expression \"\": it is empty"},
-      {"local all /a\\y trust",
-       "hba:1:11: error: invalid regular expression \"a\\y\": the escape \"\\y\" is not supported"},
-      {"local all /(?i)a trust",
-       "hba:1:11: error: invalid regular expression \"(?i)a\": options and look-around in (?...) are not supported"},
-      {"local all /(a)\\1 trust",
-       "hba:1:11: error: invalid regular expression \"(a)\\1\": the escape \"\\1\" is not supported"},
-  };
-  for (const Case& test : cases) {
+  for (const Mistake& test : kMistakes) {
     const auto found = findings_in(test.text);
     ASSERT_FALSE(found.empty()) << test.text;
     if (test.finding) {
