@@ -87,6 +87,67 @@ struct Decision {
   unsigned line;
 };
 
+constexpr Decision kDecisions[] = {
+    {"host all all all trust\nhost all all all reject", "host 1.2.3.4 u d", 1},
+    {"host all all 10.0.0.0/8 reject\nhost all all all trust", "host 10.9.9.9 u d", 1},
+    {"host all all 10.0.0.0/8 reject\nhost all all all trust", "host 11.0.0.1 u d", 2},
+    {"host all all 10.0.0.0/8 trust", "host 11.0.0.1 u d", 0},
+    {"host all all 10.0.0.5 255.0.0.255 trust", "host 10.7.7.5 u d", 1},
+    {"host all all 10.0.0.5 255.0.0.255 trust", "host 10.7.7.6 u d", 0},
+    {"host all all 10.0.0.7/9 trust", "host 10.127.0.1 u d", 1},
+    {"host all all 10.0.0.7/9 trust", "host 10.128.0.1 u d", 0},
+    {"host all all 0.0.0.0/0 trust", "host ::1 u d", 0},
+    {"host all all ::/0 trust", "host 1.2.3.4 u d", 0},
+    {"host all all ::/0 trust", "host ::1 u d", 1},
+    {"host all all 2001:db8::/33 trust", "host 2001:db8:7fff::1 u d", 1},
+    {"host all all 2001:db8::/33 trust", "host 2001:db8:8000::1 u d", 0},
+    {"host all all 127.0.0.1/32 trust", "host ::ffff:127.0.0.1 u d", 1},
+    // Kinds of connections.
+    {"local all all trust", "host 127.0.0.1 u d", 0},
+    {"local all all trust", "local u d", 1},
+    {"host all all all trust", "local u d", 0},
+    {"host all all all trust", "ssl 1.2.3.4 u d", 1},
+    {"hostssl all all all trust", "host 1.2.3.4 u d", 0},
+    {"hostssl all all all trust", "ssl 1.2.3.4 u d", 1},
+    {"hostnossl all all all trust", "ssl 1.2.3.4 u d", 0},
+    {"hostnossl all all all trust", "host 1.2.3.4 u d", 1},
+    {"hostgssenc all all all trust", "ssl 1.2.3.4 u d", 0},
+    {"hostgssenc all all all trust", "host 1.2.3.4 u d", 0},
+    {"hostnogssenc all all all trust", "host 1.2.3.4 u d", 1},
+    {"hostnogssenc all all all trust", "local u d", 0},
+    // Databases.
+    {"local d all trust", "local u d", 1},
+    {"local D all trust", "local u d", 0},
+    {"local a,b,d all trust", "local u d", 1},
+    {"local sameuser all trust", "local u d", 0},
+    {"local sameuser all trust", "local u u", 1},
+    {"local \"sameuser\" all trust", "local u u", 0},
+    {"local \"sameuser\" all trust", "local u sameuser", 1},
+    {"local replication all trust", "local u replication", 0},
+    {"local \"replication\" all trust", "local u replication", 1},
+    {"local replication all trust", "local u d physical", 1},
+    {"local all all trust", "local u d physical", 0},
+    {"local all,replication all trust", "local u d physical", 1},
+    {"local /^d all trust", "local u data", 1},
+    {"local /^d$ all trust", "local u data", 0},
+    {"local /at all trust", "local u data", 1},
+    {"local \"/a{1,2}t\" all trust", "local u data", 1},
+    // Users.
+    {"local all u trust", "local u d", 1},
+    {"local all v trust", "local u d", 0},
+    {"local all x,u trust", "local u d", 1},
+    {"local all \"+u\" trust", "local +u d", 1},
+    {"local all /^app_[0-9]+$ reject\nlocal all all trust", "local app_12 d", 1},
+    {"local all /^app_[0-9]+$ reject\nlocal all all trust", "local app_1x d", 2},
+    {"local all /^(?:a|b).$ trust", "local bx d", 1},
+    {"local all /^\\w\\.\\d$ trust", "local a.7 d", 1},
+    {"local all /^\\w\\.\\d$ trust", "local ab7 d", 0},
+    {"local all /^[[:alpha:]_]+$ trust", "local a_b d", 1},
+    // Continued lines keep the number of their first.
+    {"\nlocal all \\\n  u \\\r\n trust", "local u d", 2},
+    {"local all \"a\"\"b\" trust", "local a\"b d", 1},
+    {"local all a\" \"b trust\nlocal all all reject", "local u d", 2},
+};
 TEST(Hba, TheFirstLineThatMatchesDecides) {
   for (const Decision& test : kDecisions) {
     EXPECT_EQ(deciding_line(sound(test.text), test.client), test.line) << test.text << "\n" << test.client;
