@@ -93,6 +93,13 @@ class ClientStatements {
     return false;
   }
 
+  // The same for a change made under a tag below `tag`.
+  bool pending_before(std::string_view name, std::uint32_t tag) const {
+    for (const Change& change : journal_)
+      if (change.tag < tag && change.name == name) return true;
+    return false;
+  }
+
   template <class Visit>
   void for_each(Visit visit) const {  // visit(name, handle), in no order
     for (const auto& [name, item] : map_) visit(std::string_view(name), item.handle);

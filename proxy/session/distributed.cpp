@@ -37,6 +37,12 @@ const Fanout::Outcome* first_error(const Outcomes& outcomes) {
   return nullptr;
 }
 
+// COMMIT and PREPARE TRANSACTION of a failed transaction answer ROLLBACK without an error.
+void expect_tag(Fanout::Outcome& outcome, std::string_view tag) {
+  if (!outcome.error && outcome.result.tag != tag)
+    outcome.error = SqlError{"40000", "the transaction was rolled back by the server", {}, {}, {}, {}};
+}
+
 }  // namespace
 
 DistributedCommit::DistributedCommit(WorkerContext& context, std::string cluster, const config::Cluster& config, std::vector<Link*> links)
@@ -59,6 +65,7 @@ void DistributedCommit::commit_plain() {
   std::vector<std::pair<Link*, std::string>> commands;
   for (auto* link : writers_) commands.emplace_back(link, "COMMIT");
   fanout_.run(std::move(commands), [this](Outcomes& outcomes) {
+    for (auto& outcome : outcomes) expect_tag(outcome, "COMMIT");
     if (const auto* failed = first_error(outcomes)) {
       result_.error = failed->error;
       if (failed->lost) result_.error->sqlstate = "40003";
@@ -96,6 +103,7 @@ void DistributedCommit::prepare() {
   fanout_.run(std::move(commands), [this](Outcomes& outcomes) {
     std::optional<SqlError> error;
     for (std::size_t i = 0; i < outcomes.size(); ++i) {
+      expect_tag(outcomes[i], "PREPARE TRANSACTION");
       prepared_[i + 1] = !outcomes[i].error || outcomes[i].lost;  // lost: perhaps prepared
       if (outcomes[i].error && !error) error = outcomes[i].error;
     }
@@ -114,9 +122,7 @@ void DistributedCommit::commit_decision() {
                                outcomes.front().error->message, "Whether it was committed is decided by its decision row; check before you repeat it.", {}, {}};
       return finish(result_);
     }
-    // A COMMIT of a failed transaction answers ROLLBACK without an error.
-    if (!outcomes.front().error && outcomes.front().result.tag != "COMMIT")
-      outcomes.front().error = SqlError{"40000", "the transaction was rolled back by the server", {}, {}, {}, {}};
+    expect_tag(outcomes.front(), "COMMIT");
     if (outcomes.front().error) return undo(*outcomes.front().error);
     fault_point("2pc_after_commit");
     commit_prepared();

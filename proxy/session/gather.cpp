@@ -204,7 +204,7 @@ bool Gather::on_message(Link& link, const Frame& frame, const protocol::ReplyTra
       stream.ready = true;
       if (!frame.body().empty()) link.in_transaction = frame.body().front() != 'I';
       break;
-    case 'S': link.suspect = true; break;
+    case 'S': link.make_suspect(); break;
     default: break;
   }
   return false;

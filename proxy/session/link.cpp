@@ -109,7 +109,8 @@ bool Link::handle(const Frame& frame, std::string_view& run) {
   const auto reply = tracker.on_message(static_cast<BackendMessage>(frame.type), status);
   if (!frame.last) chunk_reply_ = reply;
   if (frame.type == 'S') lease_->on_parameter_status(frame.body());
-  for (const auto& skipped : tracker.skipped()) sink_->on_skipped(*this, skipped);
+  // Undone in the reverse order of their doing.
+  for (auto skipped = tracker.skipped().rbegin(); skipped != tracker.skipped().rend(); ++skipped) sink_->on_skipped(*this, *skipped);
   switch (reply.action) {
     case Action::Forward:
       if (sink_->on_message(*this, frame, reply)) extend(frame.bytes);

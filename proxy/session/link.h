@@ -85,6 +85,8 @@ class Link final : public net::Disposable, public pool::ServerUser {
   void resume() { lease_->stream().resume(); }
   void give_back();
   void discard();
+  // A statement that may change session state has been sent.
+  void make_suspect() { suspect = true, private_environment = 0; }
   // Inside on_message(): these bytes go to the client in place of the message being looked at.
   void flush_before(std::string_view replacement);
 
@@ -92,6 +94,8 @@ class Link final : public net::Disposable, public pool::ServerUser {
   bool in_transaction = false;      // BEGIN was sent by us or by the client. Stays when the connection is lost
   bool wrote = false;               // a statement that may write has been sent in this transaction
   bool suspect = false;             // session state on the server may differ from what we know: census before release
+  // While suspect: stands for the settings that nobody knows; 0: to be chosen. Statements parsed under it are not shared.
+  std::uint64_t private_environment = 0;
   bool sequences_clean = false;     // DISCARD SEQUENCES was run since the lease began
   bool forced_rollback = false;
   unsigned preparing = 0;           // injected commands whose end the session waits for: settings,

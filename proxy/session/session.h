@@ -144,8 +144,9 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   void note_statement(Link& link, const routing::StatementFacts& facts, const routing::Route* route);
 
   // ---- session_extended.cpp: extended protocol
-  // Requests about statements whose replies are due. kind: 'P' the client's Parse, 'i' injected Parse, 's' Parse answered
-  // by a simulated reply, 'D' Describe of a statement, 'C' Close of a statement. batch: the Sync that ends its group.
+  // Requests about statements whose replies are due. kind: 'P' the client's Parse, 'i' injected Parse, 'U' and 'u' the same
+  // for the unnamed statement, 'x' injected Close of a statement that the server has, 'D' Describe of a statement, 'C' what
+  // takes a name from the client (Close, DEALLOCATE). batch: the Sync that ends its group.
   struct Flight { std::uint32_t tag; char kind; StatementPtr statement; protocol::StatementHash hash; std::uint64_t batch; };
   struct Group {                    // from the first message to its Sync
     std::string pending;            // messages that wait for a decision
@@ -154,13 +155,19 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
     bool relayed = false;           // messages went to relay_
     bool executed = false;          // a Bind went to relay_: the group cannot move any more
     bool decided = false;           // a Bind has chosen the server
+    bool flushed = false;           // a Flush of ours is behind its last message
     bool leaving = false;           // a Sync of ours ends the group's part on a server that it has to leave
     bool is_virtual = false;        // the proxy answers it: messages are kept until Sync or Flush
     protocol::Fifo<std::pair<std::uint32_t, StatementPtr>> parsed;  // Parse messages in `pending`, already in statements_
     // What Bind and Describe messages in `pending` meant when they came: a later Parse may have taken the name since.
     protocol::Fifo<StatementPtr> resolved;
     StatementPtr last_parsed;
+    std::uint32_t first_tag = 0;    // tags of earlier batches are below
   };
+  // An error of ours that stands among the server's replies: the answer to a Parse that is made to fail there.
+  struct Poison { std::uint32_t tag; protocol::SqlError error; };
+  // A portal that will run DEALLOCATE of a statement that the client prepared by protocol.
+  struct Deallocating { std::string portal, name; };
   Step on_extended(const protocol::Frame& frame);
   Step on_sync(const protocol::Frame& frame);
   Step on_flush(const protocol::Frame& frame);
@@ -168,14 +175,18 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   Step decide_by_bind(const protocol::Frame& frame);
   Step decide_by_default();
   bool transaction_control(const routing::StatementFacts& facts) const;
+  bool for_all_participants(const routing::StatementFacts& facts) const;
+  std::optional<protocol::SqlError> refuse_change_on_one(const routing::StatementFacts& facts, const routing::Route& route) const;
   bool pipelines_freely() const;
   Flight* find_flight(std::uint32_t tag);
+  void undo_flight(Link& link, const Flight& flight);
   void confirm_flights();
   Step relay_pending();
   Step relay_extended(const protocol::Frame& frame);
   Step relay_parse(const protocol::Frame& frame);
   Step relay_unnamed_parse(const StatementPtr& statement, std::uint32_t tag);
   Step relay_bind(const protocol::Frame& frame);
+  bool executes_deallocate(const protocol::Frame& frame) const;
   bool bind_deallocate(const protocol::Bind& bind, const routing::StatementFacts& facts);
   Step relay_describe(const protocol::Frame& frame);
   Step relay_close(const protocol::Frame& frame);
@@ -185,8 +196,13 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   VirtualPortal* find_virtual_portal(std::string_view name);
   std::optional<protocol::SqlError> define_statement(const protocol::Parse& parse, std::uint32_t tag);
   const protocol::StatementHash& statement_hash(Statement& statement);
+  std::uint64_t environment();
+  bool undecided(std::string_view name);
   bool ensure_on_server(Statement& statement);
+  bool send_parse(Statement& statement, protocol::Disposition disposition, std::uint32_t tag);
+  bool push_close(const protocol::StatementHash& hash);
   void append_parse(Statement& statement, std::string_view name, std::string& out);
+  void forget_named_statements();
   std::string name_on_server(Statement& statement);
   Step leave_server();
   Step on_oversized(const protocol::Frame& frame);
@@ -278,7 +294,9 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   std::vector<protocol::StatementHash> recent_binds_;   // of the present transaction; bounded
   std::uint64_t syncs_sent_ = 0, syncs_done_ = 0;
   std::vector<VirtualPortal> virtual_portals_;
-  std::optional<protocol::SqlError> poison_;   // the error that stands for a poisoned Parse
+  protocol::Fifo<Poison> poisons_;
+  std::optional<Deallocating> deallocating_;
+  bool barrier_ = false;             // what was sent last changes the client's names: the next batch waits for its reply
   std::unique_ptr<VirtualGroup> virtual_;
   std::string out_;                  // scratch for messages being built
   std::vector<routing::Parameter> parameters_;   // scratch

@@ -16,9 +16,11 @@ using Push = protocol::ReplyTracker::Push;
 
 Session::Step Session::on_extended(const Frame& frame) {
   if (!group_.open) {
-    if (relay_ && relay_->open() && !relay_->quiet() && !pipelines_freely()) return Step::Later;
+    if (relay_ && relay_->open() && !relay_->quiet() && (!pipelines_freely() || barrier_)) return Step::Later;
+    barrier_ = false;
     if (!in_block() && links_.empty()) refresh_routing();
     group_.open = true;
+    group_.first_tag = next_tag_;
   }
   if (group_.relayed) return relay_extended(frame);
   if (frame.type == 'E' && !virtual_portals_.empty()) {
@@ -104,6 +106,12 @@ Session::Step Session::decide_by_bind(const Frame& frame) {
   }
   Statement& statement = **found;
   group_.last_parsed = *found;
+  if (participants() > 1) {  // what it holds may end the block, which is the same on all its servers
+    group_.is_virtual = true;
+    group_.pending.append(frame.bytes);
+    group_.resolved.push_back(*found);
+    return Step::Done;
+  }
   const auto& facts = statement.analysis->statements;
   if (facts.size() == 1 && (transaction_control(facts.front()) || local_failed_)) {
     group_.pending.append(frame.bytes);  // goes wherever the rest of the group goes
@@ -280,10 +288,13 @@ Session::Step Session::on_flush(const Frame& frame) {
 void Session::fail_group(const SqlError& error) {
   group_.failed = true;
   if (group_.relayed && relay_ && relay_->open()) {
-    poison_ = error;
+    const auto tag = next_tag_++;
     out_.clear();
     protocol::encode_parse("", "pgweir refuses", {}, out_);
-    if (relay_->tracker().push(Request::Parse, Disposition::Swallow, Link::kPoison) == Push::Queued) relay_->send(out_);
+    if (relay_->tracker().push(Request::Parse, Disposition::Swallow, tag) != Push::Queued) return;  // it has failed already
+    poisons_.push_back({tag, error});
+    relay_->server().unnamed.reset();
+    relay_->send(out_);
     return;
   }
   drop_pending();

@@ -253,6 +253,11 @@ void Session::finish_transaction() {
     hints_before_local_.reset();
   }
   recent_binds_.clear();
+  deallocating_.reset();
+  if (std::all_of(links_.begin(), links_.end(), [](const auto& l) { return !l->open() || l->quiet(); })) {
+    syncs_done_ = syncs_sent_;  // nothing is undecided
+    for (; !flights_.empty(); flights_.pop_front()) statements_.confirm(flights_.front().tag);
+  }
   settling_ = 0;
   for (auto& link : links_) link->settling = 0;
   for (auto& link : links_)

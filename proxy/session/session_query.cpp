@@ -15,16 +15,6 @@ using routing::Route;
 using routing::StatementKind;
 using Push = protocol::ReplyTracker::Push;
 
-namespace {
-
-bool contains_ignoring_case(std::string_view text, std::string_view word) {
-  return std::search(text.begin(), text.end(), word.begin(), word.end(), [](char a, char b) {
-           return (a >= 'A' && a <= 'Z' ? static_cast<char>(a + 32) : a) == b;
-         }) != text.end();
-}
-
-}  // namespace
-
 // Requests may follow each other without waiting only where all of them go to one server whatever they say.
 bool Session::pipelines_freely() const {
   return routing_->plain && routing_->cluster->shards.front().replicas.empty();
@@ -40,6 +30,19 @@ bool Session::transaction_control(const routing::StatementFacts& facts) const {
     case StatementKind::RollbackTo: return true;
     default: return false;
   }
+}
+
+// In a block on several servers: what changes settings must reach all of them.
+bool Session::for_all_participants(const routing::StatementFacts& facts) const {
+  if (participants() < 2 || facts.name.substr(0, 7) == "pgweir.") return false;
+  return facts.kind == StatementKind::Set || facts.kind == StatementKind::SetLocal || facts.kind == StatementKind::Reset ||
+         facts.kind == StatementKind::SetTransaction || facts.kind == StatementKind::SetConstraints;
+}
+
+std::optional<SqlError> Session::refuse_change_on_one(const routing::StatementFacts& facts, const Route& route) const {
+  if (participants() < 2 || !route.any_shard || !facts.may_change_session) return std::nullopt;
+  return routing::refuse("session_change", "a function that may change session state would do so on one server of this transaction only",
+                         "Use SET, or call it outside the transaction.");
 }
 
 std::size_t Session::participants() const {
@@ -61,7 +64,14 @@ Session::Step Session::on_query(const Frame& frame) {
   if (group_.open && !group_.relayed && !group_.pending.empty()) {
     if (decide_by_default() == Step::Later) return Step::Later;
   }
-  if (relay_ && relay_->open() && !relay_->quiet() && !pipelines_freely()) return Step::Later;
+  if (group_.relayed && !pipelines_freely() && relay_ && relay_->open() && !relay_->quiet() && !std::exchange(group_.flushed, true)) {
+    // Its replies must come before this can be decided, and the server keeps them until it is told to flush.
+    out_.clear();
+    protocol::encode_flush(out_);
+    relay_->send(out_);
+  }
+  if (relay_ && relay_->open() && !relay_->quiet() && (!pipelines_freely() || barrier_)) return Step::Later;
+  barrier_ = false;
   if (!in_block() && links_.empty()) refresh_routing();
   const auto analysis = analyze(query->text);
   if (statements_.find("")) {  // a simple Query drops the unnamed statement
@@ -81,8 +91,10 @@ Session::Step Session::on_query(const Frame& frame) {
 
 Session::Step Session::on_single(const Frame& frame, const std::shared_ptr<const routing::Analysis>& analysis) {
   const auto& facts = analysis->statements.front();
-  const bool ours = transaction_control(facts) || facts.kind == StatementKind::Deallocate || facts.kind == StatementKind::Discard || local_failed_;
-  if (ours && relay_ && relay_->open() && !relay_->quiet() && !pipelines_freely()) return Step::Later;
+  const bool of_names = facts.kind == StatementKind::Deallocate || facts.kind == StatementKind::Discard;
+  const bool ours = transaction_control(facts) || of_names || local_failed_;
+  if ((of_names || (ours && !pipelines_freely())) && relay_ && relay_->open() && !relay_->quiet()) return Step::Later;
+  barrier_ = of_names;
   if (auto local = ours ? control_locally(facts, analysis->text) : std::nullopt) {
     if (relay_ && relay_->open() && !relay_->quiet()) return Step::Later;
     if (local->error) return refuse_query(*local->error);
@@ -94,7 +106,7 @@ Session::Step Session::on_single(const Frame& frame, const std::shared_ptr<const
     return Step::Done;
   }
   const bool failed_end = (local_failed_ || (lost_participant() && transaction_control(facts))) && participants() > 0;  // COMMIT and ROLLBACK of a block that failed by us
-  if ((transaction_control(facts) && participants() > 1) || failed_end) {
+  if ((transaction_control(facts) && participants() > 1) || failed_end || for_all_participants(facts)) {
     start_virtual_query(analysis->text, analysis);
     return Step::Done;
   }
@@ -107,6 +119,7 @@ Session::Step Session::on_single(const Frame& frame, const std::shared_ptr<const
     return relay_query(frame, *analysis, kOnly);
   }
   auto route = context_.router.route(*routing_, *analysis, 0, {}, route_context());
+  if (auto refusal = route ? refuse_change_on_one(facts, *route) : std::nullopt) return refuse_query(*refusal);
   if (route && route->kind == Route::Kind::OneShard) return relay_query(frame, *analysis, *route);
   if (relay_ && relay_->open() && !relay_->quiet()) return Step::Later;
   start_virtual_query(analysis->text, analysis);
@@ -115,6 +128,10 @@ Session::Step Session::on_single(const Frame& frame, const std::shared_ptr<const
 
 // Several statements in one Query are one implicit transaction: all on one shard, or refused before anything runs.
 Session::Step Session::on_multi(const Frame& frame, const std::shared_ptr<const routing::Analysis>& analysis) {
+  const auto& all = analysis->statements;
+  if (participants() > 1 && std::any_of(all.begin(), all.end(), [this](const auto& facts) { return transaction_control(facts); }))
+    return refuse_query(routing::refuse("multi_statement", "a transaction that runs on several shards cannot be controlled from within a query string",
+                                        "Send COMMIT, ROLLBACK and savepoint commands as queries of their own."));
   if (local_failed_)
     return refuse_query({"25P02", "current transaction is aborted, commands ignored until end of transaction block", {}, {}, {}, {}});
   auto candidates = routing::ShardSet::all(routing_->cluster->shards.size());
@@ -191,7 +208,8 @@ void Session::forward_query(const Frame& frame, const routing::Analysis& analysi
 // A statement that any shard answers must not decide where the block runs. True: it runs in a block of its own on `link`.
 bool Session::begin_or_throw_away(Link& link, const routing::StatementFacts& facts, std::string_view text, bool any_shard) {
   if (deferred_begin_.empty() || participants() != 0 || local_failed_ || isolated_block_) return false;
-  const bool setting = facts.kind == StatementKind::SetLocal || facts.kind == StatementKind::SetTransaction;
+  const bool setting = facts.kind == StatementKind::SetLocal || facts.kind == StatementKind::SetTransaction ||
+                       facts.kind == StatementKind::SetConstraints;
   const bool harmless = any_shard && facts.kind == StatementKind::Select && facts.read_only && !facts.has_now && !facts.may_change_session;
   if (!harmless && !setting && facts.kind != StatementKind::Show) return false;
   inject_begin(link);
@@ -209,105 +227,6 @@ Session::Step Session::refuse_query(const SqlError& error) {
   send_ready();
   if (!in_block() && !links_.empty()) finish_transaction();
   return Step::Done;
-}
-
-// The block failed by an error of ours: only its end is taken.
-std::optional<Session::LocalReply> Session::control_failed(const routing::StatementFacts& facts) {
-  const bool known = std::find(deferred_savepoints_.begin(), deferred_savepoints_.end(), facts.name) != deferred_savepoints_.end();
-  if (facts.kind == StatementKind::RollbackTo && (participants() > 0 || known)) {
-    local_failed_ = false;  // the server knows the savepoint, or complains
-    return std::nullopt;
-  }
-  if (facts.kind != StatementKind::Commit && facts.kind != StatementKind::Rollback)
-    return LocalReply{{}, SqlError{"25P02", "current transaction is aborted, commands ignored until end of transaction block", {}, {}, {}, {}}, {}};
-  if (participants() > 0) return std::nullopt;  // a virtual group rolls the servers back
-  return end_local_block(facts, true);
-}
-
-Session::LocalReply Session::end_local_block(const routing::StatementFacts& facts, bool failed) {
-  const bool commit = facts.kind == StatementKind::Commit && !failed;
-  const std::string begin = deferred_begin_;
-  tx_ = TransactionStatus::Idle;
-  finish_transaction();
-  if (facts.chain) {
-    deferred_begin_ = begin;
-    tx_ = TransactionStatus::InTransaction;
-  }
-  return LocalReply{commit ? "COMMIT" : "ROLLBACK", {}, {}};
-}
-
-// Statements that the client prepared by protocol have other names on the servers: SQL must not look for them there.
-std::optional<Session::LocalReply> Session::deallocate_locally(const routing::StatementFacts& facts) {
-  if (facts.kind == StatementKind::Discard && facts.name.empty()) {
-    statements_.erase_all(0);
-    statements_.confirm(0);
-    return std::nullopt;
-  }
-  if (facts.kind != StatementKind::Deallocate) return std::nullopt;
-  if (facts.name.empty()) {
-    statements_.erase_all(0);
-    statements_.confirm(0);
-    if (pinned_ == "sql_prepare" || in_block()) return std::nullopt;
-    return LocalReply{"DEALLOCATE ALL", {}, {}};
-  }
-  if (!statements_.erase(facts.name, 0)) return std::nullopt;
-  statements_.confirm(0);
-  return LocalReply{"DEALLOCATE", {}, {}};
-}
-
-// Savepoints before the first statement that has a shard: they go to the server together with the BEGIN.
-std::optional<Session::LocalReply> Session::savepoint_locally(const routing::StatementFacts& facts, std::string_view text) {
-  const bool savepoint = facts.kind == StatementKind::Savepoint;
-  const bool release = facts.kind == StatementKind::Release;
-  if ((!savepoint && !release && facts.kind != StatementKind::RollbackTo) || deferred_begin_.empty() || participants() != 0 || local_failed_)
-    return std::nullopt;
-  auto& names = deferred_savepoints_;
-  if (!savepoint) {
-    const auto found = std::find(names.rbegin(), names.rend(), facts.name);
-    if (found == names.rend())
-      return LocalReply{{}, SqlError{"3B001", "savepoint \"" + facts.name + "\" does not exist", {}, {}, {}, {}}, {}};
-    names.erase(found.base() - (release ? 1 : 0), names.end());
-  } else {
-    names.push_back(facts.name);
-  }
-  if (deferred_begin_.size() + text.size() > 64 * 1024)
-    return LocalReply{{}, SqlError{"54000", "too many savepoints before the first statement of a transaction", {}, {}, {}, {}}, {}};
-  deferred_begin_ += ";" + std::string(text.substr(facts.begin, facts.end - facts.begin));
-  return LocalReply{savepoint ? "SAVEPOINT" : release ? "RELEASE" : "ROLLBACK", {}, {}};
-}
-
-std::optional<Session::LocalReply> Session::control_locally(const routing::StatementFacts& facts, std::string_view text) {
-  if (local_failed_) {
-    auto reply = control_failed(facts);
-    return reply || local_failed_ ? reply : savepoint_locally(facts, text);
-  }
-  if (auto reply = deallocate_locally(facts)) return reply;
-  const bool begin = facts.kind == StatementKind::Begin;
-  if (begin && pool_settings().mode == config::PoolMode::Statement)
-    return LocalReply{{}, SqlError{"0A000", "transaction blocks are not allowed in statement pooling mode", {}, "Set pool.mode to \"transaction\".", {}, {}}, {}};
-  if (routing_->plain && pipelines_freely()) return std::nullopt;
-  if (begin && participants() == 0 && facts.plain_begin) {
-    if (in_block()) return LocalReply{"BEGIN", {}, SqlError{"25001", "there is already a transaction in progress", {}, {}, {}, {}}};
-    deferred_begin_ = std::string(text.substr(facts.begin, facts.end - facts.begin));
-    deferred_savepoints_.clear();
-    read_only_block_ = facts.begin_read_only;
-    const auto* isolation = settings_->find("default_transaction_isolation");
-    isolated_block_ = facts.begin_serializable || facts.begin_repeatable_read || (isolation && *isolation != "read committed" && *isolation != "read uncommitted");
-    tx_ = TransactionStatus::InTransaction;
-    const bool start = contains_ignoring_case(std::string_view(deferred_begin_).substr(0, 5), "start");
-    return LocalReply{start ? "START TRANSACTION" : "BEGIN", {}, {}};
-  }
-  if (auto reply = savepoint_locally(facts, text)) return reply;
-  if ((facts.kind == StatementKind::Commit || facts.kind == StatementKind::Rollback) && participants() == 0) {
-    if (const bool lost = lost_participant(); in_block()) {
-      auto reply = end_local_block(facts, lost);
-      if (lost && facts.kind == StatementKind::Commit) reply.error = lost_participant_error();
-      return reply;
-    }
-    const bool commit = facts.kind == StatementKind::Commit;
-    return LocalReply{commit ? "COMMIT" : "ROLLBACK", {}, SqlError{"25P01", "there is no transaction in progress", {}, {}, {}, {}}};
-  }
-  return std::nullopt;
 }
 
 Session::Step Session::on_function_call(const Frame& frame) {

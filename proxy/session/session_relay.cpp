@@ -1,4 +1,6 @@
 // Session: what the relayed server says, on its way to the client.
+#include <algorithm>
+
 #include "proxy/session/session.h"
 #include "proxy/session/virtual_group.h"
 
@@ -32,7 +34,7 @@ bool Session::on_message(Link& link, const Frame& frame, const ReplyTracker::Rep
       auto known = told_->values();
       known[std::string(status->name)] = std::string(status->value);
       told_ = pool::Settings::intern(std::move(known));
-      link.suspect = true;
+      link.make_suspect();
       return true;
     }
     case 'C': watch_tag(link, frame.body()); return !client_gone();
@@ -77,6 +79,7 @@ bool Session::on_ready(Link& link, char status) {
     return false;
   }
   if (tx_ == TransactionStatus::Idle) local_failed_ = false;
+  if (tx_ == TransactionStatus::Failed && participants() > 1) local_failed_ = true;  // the whole block, not only its part there
   return !client_gone();
 }
 
@@ -84,8 +87,11 @@ bool Session::on_ready(Link& link, char status) {
 void Session::watch_tag(Link& link, std::string_view tag) {
   static constexpr std::string_view kChanging[] = {"SET", "RESET", "DISCARD", "PREPARE", "LISTEN", "UNLISTEN", "LOAD", "DEALLOCATE"};
   for (auto verb : kChanging)
-    if (tag.substr(0, verb.size()) == verb) link.suspect = true;
-  if (tag.substr(0, 11) == "DISCARD ALL" || tag.substr(0, 14) == "DEALLOCATE ALL") link.server().statements.clear();
+    if (tag.substr(0, verb.size()) == verb) link.make_suspect();
+  if (tag.substr(0, 11) == "DISCARD ALL" || tag.substr(0, 14) == "DEALLOCATE ALL") {
+    link.server().statements.clear();
+    forget_named_statements();
+  }
 }
 
 // Parse, Describe and what was put in between. True: forward unchanged.
@@ -93,10 +99,10 @@ bool Session::on_extended_reply(Link& link, const Frame& frame, const ReplyTrack
   const bool swallowed = reply.action == ReplyTracker::Reply::Action::Swallow;
   if (reply.error) {
     if (!swallowed) return !client_gone();
-    if (reply.tag == Link::kPoison) {
+    if (!poisons_.empty() && poisons_.front().tag == reply.tag) {
       error_seen_ = true;
-      if (poison_) send_error(*poison_);
-      poison_.reset();
+      send_error(poisons_.front().error);
+      poisons_.pop_front();
       return false;
     }
     // A Parse of ours failed (a table is gone, say): the client's own request fails with it.
@@ -138,13 +144,16 @@ void Session::on_relay_error(Link& link, const Frame& frame, const ReplyTracker:
   if (!fields) return;
   context_.cells.count_error(fields->sqlstate);
   error_seen_ = true;
+  auto* flight = reply.tag != 0 ? find_flight(reply.tag) : nullptr;
   if (reply.request == Request::Parse) {
     // The Parse itself failed: nobody has the statement.
-    if (auto* flight = find_flight(reply.tag)) {
-      if (flight->kind == 'P' || flight->kind == 'i') link.server().statements.erase(flight->hash);
-      if (flight->kind == 'U' || flight->kind == 'u') link.server().unnamed.reset();
-      if (flight->kind == 'P' || flight->kind == 'U') statements_.undo(flight->tag);
+    if (flight) undo_flight(link, *flight);
+    if (flight && flight->kind == 'U') {  // the server has dropped the old unnamed statement before it looked at the new one
+      statements_.erase("", 0);
+      statements_.confirm(0);
     }
+  } else if (reply.request == Request::Execute && flight) {
+    undo_flight(link, *flight);
   } else if (fields->sqlstate == "0A000" && fields->routine == "RevalidateCachedQuery") {
     // Whoever prepares this text again must get a fresh plan.
     for (auto hash : recent_binds_) link.stale.push_back(hash);
@@ -186,12 +195,22 @@ void Session::wake_if_waiting() {
 
 void Session::on_skipped(Link& link, const ReplyTracker::Skipped& skipped) {
   if (skipped.request == Request::Sync) ++syncs_done_;  // COPY FROM STDIN ate it
-  auto* flight = find_flight(skipped.tag);
-  if (!flight || skipped.tag == 0) return;
-  if (skipped.why == ReplyTracker::Skipped::Why::CopyIn) return;
-  if (flight->kind == 'P' || flight->kind == 'i') link.server().statements.erase(flight->hash);
-  if (flight->kind == 'U' || flight->kind == 'u') link.server().unnamed.reset();
-  if (flight->kind == 'P' || flight->kind == 'U' || flight->kind == 's' || flight->kind == 'C') statements_.undo(flight->tag);
+  if (skipped.tag == 0 || skipped.why == ReplyTracker::Skipped::Why::CopyIn) return;
+  poisons_.erase_if([&](const Poison& poison) { return poison.tag == skipped.tag; });
+  if (auto* flight = find_flight(skipped.tag)) undo_flight(link, *flight);
+}
+
+// The request did not happen. What a later request in flight says of the same statement stands.
+void Session::undo_flight(Link& link, const Flight& flight) {
+  auto& server = link.server();
+  const bool of_server = flight.kind == 'P' || flight.kind == 'i' || flight.kind == 'x';
+  const bool last_word = of_server && std::none_of(flights_.begin(), flights_.end(), [&](const Flight& other) {
+    return other.tag > flight.tag && other.hash == flight.hash && (other.kind == 'P' || other.kind == 'i' || other.kind == 'x');
+  });
+  if (last_word && flight.kind == 'x') server.statements.insert(flight.hash, flight.tag);
+  if (last_word && flight.kind != 'x') server.statements.erase(flight.hash);
+  if (flight.kind == 'U' || flight.kind == 'u') server.unnamed.reset();
+  if (flight.kind == 'P' || flight.kind == 'U' || flight.kind == 'C') statements_.undo(flight.tag);
 }
 
 void Session::on_server_writable(Link&) {

@@ -1,5 +1,6 @@
 // Session: relaying extended messages to one server, with the client's statement names turned into the servers' names.
 #include <algorithm>
+#include <atomic>
 
 #include "proxy/session/session.h"
 
@@ -27,17 +28,54 @@ Session::Step Session::relay_extended(const Frame& frame) {
   inject_begin(*relay_);
   // A portal that may be fetched from again needs its block.
   if (auto execute = protocol::decode_execute(frame.body()); execute && execute->max_rows > 0) throwaway_ = false;
-  if (relay_->tracker().push(Request::Execute, Disposition::Forward) == Push::Queued) relay_->send(frame.bytes);
+  const std::uint32_t tag = executes_deallocate(frame) ? next_tag_++ : 0;
+  if (relay_->tracker().push(Request::Execute, Disposition::Forward, tag) != Push::Queued) return Step::Done;
+  relay_->send(frame.bytes);
+  if (tag != 0) {
+    statements_.erase(deallocating_->name, tag);
+    flights_.push_back({tag, 'C', nullptr, {}, syncs_sent_ + 1});
+    deallocating_.reset();
+  }
   return Step::Done;
 }
 
+bool Session::executes_deallocate(const Frame& frame) const {
+  if (!deallocating_) return false;
+  auto execute = protocol::decode_execute(frame.body());
+  return execute && execute->portal == deallocating_->portal;
+}
+
+// What the meaning of a text depends on, as an id. Where a statement of this transaction may have changed settings it is
+// one of its own, so that nobody else meets what is parsed now.
+std::uint64_t Session::environment() {
+  static std::atomic<std::uint64_t> next_private{1};
+  constexpr std::uint64_t kPrivate = std::uint64_t{1} << 63;
+  if (!relay_ || !relay_->suspect) return settings_->parse_environment();
+  if (relay_->private_environment == 0)
+    relay_->private_environment = kPrivate | next_private.fetch_add(1, std::memory_order_relaxed);
+  return relay_->private_environment;
+}
+
 const protocol::StatementHash& Session::statement_hash(Statement& statement) {
-  const auto environment = settings_->parse_environment();
-  if (statement.environment != environment) {
-    statement.environment = environment;
-    statement.hash = protocol::hash_statement(context_.runtime.statement_key, statement.sql, statement.types, environment);
+  if (statement.environment == Statement::kNoEnvironment) {
+    statement.environment = environment();
+    statement.hash = protocol::hash_statement(context_.runtime.statement_key, statement.sql, statement.types, statement.environment);
   }
   return statement.hash;
+}
+
+// An earlier batch of the pipeline is still to decide whether the client has the name, or the server the statement.
+bool Session::undecided(std::string_view name) {
+  if (flights_.empty() || flights_.front().batch > syncs_sent_) return false;
+  if (statements_.pending_before(name, group_.first_tag)) return true;
+  const auto* found = statements_.find(name);
+  if (!found) return false;
+  const Statement& statement = **found;
+  return std::any_of(flights_.begin(), flights_.end(), [&](const Flight& flight) {
+    if (flight.batch > syncs_sent_ || flight.tag >= group_.first_tag) return false;
+    if (statement.unnamed) return flight.kind == 'U' || flight.kind == 'u';
+    return flight.hash == statement.hash && (flight.kind == 'P' || flight.kind == 'i' || flight.kind == 'x');
+  });
 }
 
 void Session::append_parse(Statement& statement, std::string_view name, std::string& out) {
@@ -56,40 +94,64 @@ std::string Session::name_on_server(Statement& statement) {
   return statement.unnamed ? std::string() : protocol::server_name(statement_hash(statement));
 }
 
-// False when nothing more may be sent (limits).
+bool Session::push_close(const protocol::StatementHash& hash) {
+  const auto tag = next_tag_++;
+  if (relay_->tracker().push(Request::Close, Disposition::Swallow, tag) != Push::Queued) return false;
+  protocol::encode_close('S', protocol::server_name(hash), out_);
+  flights_.push_back({tag, 'x', nullptr, hash, syncs_sent_ + 1});
+  return true;
+}
+
+// Parse under the statement's name on servers. A Close goes in front: what the server may have under that name is replaced.
+// False: the server would skip it, or nothing more may be sent.
+bool Session::send_parse(Statement& statement, Disposition disposition, std::uint32_t tag) {
+  if (relay_->tracker().skipping_until_sync()) return false;
+  const auto hash = statement_hash(statement);
+  auto& on_server = relay_->server().statements;
+  const bool had = on_server.contains(hash);
+  out_.clear();
+  on_server.insert(hash, tag);
+  while (auto evicted = on_server.pop_excess())
+    if (!push_close(*evicted)) break;
+  const std::string name = protocol::server_name(hash);
+  if (had) {
+    push_close(hash);
+  } else if (relay_->tracker().push(Request::Close, Disposition::Swallow) == Push::Queued) {
+    protocol::encode_close('S', name, out_);
+  }
+  append_parse(statement, name, out_);
+  if (relay_->tracker().push(Request::Parse, disposition, tag) != Push::Queued) {
+    on_server.erase(hash);
+    return false;
+  }
+  relay_->send(out_);
+  return true;
+}
+
+// False when it cannot be sent (the server skips to the next Sync, or limits).
 bool Session::ensure_on_server(Statement& statement) {
   auto& server = relay_->server();
   if (statement.unnamed) {
     if (server.unnamed.get() == &statement) return true;
-    server.unnamed = statement.shared_from_this();
     const auto parse_tag = next_tag_++;
     out_.clear();
     append_parse(statement, "", out_);
-    if (relay_->tracker().push(Request::Parse, Disposition::Swallow, parse_tag) != Push::Queued) {
-      server.unnamed.reset();
-      return false;
-    }
+    if (relay_->tracker().push(Request::Parse, Disposition::Swallow, parse_tag) != Push::Queued) return false;
+    server.unnamed = statement.shared_from_this();
     flights_.push_back({parse_tag, 'u', nullptr, {}, syncs_sent_ + 1});
     relay_->send(out_);
     return true;
   }
-  const auto& hash = statement_hash(statement);
-  if (server.statements.touch(hash)) return true;
+  if (server.statements.touch(statement_hash(statement))) return true;
+  // As the client parsed it where a server still has it so, else in the present environment.
+  if (statement.environment != environment()) {
+    statement.environment = Statement::kNoEnvironment;
+    if (server.statements.touch(statement_hash(statement))) return true;
+  }
   const auto tag = next_tag_++;
-  server.statements.insert(hash, tag);
-  out_.clear();
-  while (auto evicted = server.statements.pop_excess()) {
-    if (relay_->tracker().push(Request::Close, Disposition::Swallow, tag) != Push::Queued) break;
-    protocol::encode_close('S', protocol::server_name(*evicted), out_);
-  }
-  append_parse(statement, protocol::server_name(hash), out_);
-  if (relay_->tracker().push(Request::Parse, Disposition::Swallow, tag) != Push::Queued) {
-    server.statements.erase(hash);
-    return false;
-  }
-  flights_.push_back({tag, 'i', nullptr, hash, syncs_sent_ + 1});
+  if (!send_parse(statement, Disposition::Swallow, tag)) return false;
+  flights_.push_back({tag, 'i', nullptr, statement.hash, syncs_sent_ + 1});
   context_.cells.injected_commands.add();
-  relay_->send(out_);
   return true;
 }
 
@@ -112,6 +174,7 @@ Session::Step Session::relay_parse(const Frame& frame) {
     fail_group(parse.error());
     return Step::Done;
   }
+  if (statements_.pending_before(parse->name, group_.first_tag)) return Step::Later;
   if (group_.decided) inject_begin(*relay_);
   std::uint32_t tag = 0;
   StatementPtr statement;
@@ -126,40 +189,13 @@ Session::Step Session::relay_parse(const Frame& frame) {
     }
     statement = *statements_.find(parse->name);
   }
-  auto& server = relay_->server();
   if (statement->unnamed) return relay_unnamed_parse(statement, tag);
-  const auto& hash = statement_hash(*statement);
-  // The same text may mean other tables after DDL: a Parse that the server has answered before is simulated only because
-  // its plan is revalidated by the server itself.
-  if (server.statements.touch(hash)) {
-    std::string complete;
-    protocol::encode_parse_complete(complete);
-    const bool due_now = relay_->tracker().outstanding() == 0;
-    if (relay_->tracker().push_simulated(complete, tag) == Push::Skipped) {
-      statements_.undo(tag);
-      return Step::Done;
-    }
-    flights_.push_back({tag, 's', statement, hash, syncs_sent_ + 1});
-    if (due_now) {
-      std::string due;
-      if (relay_->tracker().take_simulated(due)) to_client(due);
-    }
-    return Step::Done;
-  }
-  server.statements.insert(hash, tag);
-  out_.clear();
-  while (auto evicted = server.statements.pop_excess()) {
-    if (relay_->tracker().push(Request::Close, Disposition::Swallow, tag) != Push::Queued) break;
-    protocol::encode_close('S', protocol::server_name(*evicted), out_);
-  }
-  append_parse(*statement, protocol::server_name(hash), out_);
-  if (relay_->tracker().push(Request::Parse, Disposition::Forward, tag) != Push::Queued) {
-    server.statements.erase(hash);
+  // Always parsed anew: the same text may mean other tables since another client prepared it.
+  if (!send_parse(*statement, Disposition::Forward, tag)) {
     statements_.undo(tag);
     return Step::Done;
   }
-  flights_.push_back({tag, 'P', statement, hash, syncs_sent_ + 1});
-  relay_->send(out_);
+  flights_.push_back({tag, 'P', statement, statement->hash, syncs_sent_ + 1});
   return Step::Done;
 }
 
@@ -217,31 +253,40 @@ Session::Step Session::leave_server() {
   return Step::Done;
 }
 
-// DEALLOCATE of a statement that the client prepared by protocol: it has another name on the server.
+// DEALLOCATE of a statement that the client prepared by protocol: its copy on the server stays for others, so the server
+// drops another one in its place; the client's name goes when the portal is executed.
 bool Session::bind_deallocate(const protocol::Bind& bind, const routing::StatementFacts& facts) {
-  if (facts.name.empty()) {
-    statements_.erase_all(0);
-    statements_.confirm(0);
-    return false;  // the server's own DEALLOCATE ALL follows; watch_tag() sees it
-  }
-  auto* target = statements_.find(facts.name);
-  if (!target) return false;
-  const StatementPtr statement = *target;
-  if (!ensure_on_server(*statement)) return true;
-  const auto hash = statement_hash(*statement);
+  barrier_ = true;
+  if (facts.name.empty() || !statements_.find(facts.name)) return false;  // ALL: watch_tag() sees it
+  static constexpr std::string_view kStandIn = "pgweir_stand_in";
+  auto& tracker = relay_->tracker();
   out_.clear();
-  protocol::encode_parse("", "DEALLOCATE " + pool::quote_identifier(protocol::server_name(hash)), {}, out_);
+  protocol::encode_close('S', kStandIn, out_);
+  protocol::encode_parse(kStandIn, "", {}, out_);
+  protocol::encode_parse("", "DEALLOCATE pgweir_stand_in", {}, out_);
   protocol::encode_bind_raw(bind.portal, "", bind.tail, out_);
-  relay_->tracker().push(Request::Parse, Disposition::Swallow);
-  if (relay_->tracker().push(Request::Bind, Disposition::Forward) == Push::Queued) relay_->send(out_);
-  relay_->server().statements.erase(hash);
-  statements_.erase(facts.name, 0);
-  statements_.confirm(0);
+  tracker.push(Request::Close, Disposition::Swallow);
+  tracker.push(Request::Parse, Disposition::Swallow);
+  tracker.push(Request::Parse, Disposition::Swallow);
+  relay_->server().unnamed.reset();
+  if (tracker.push(Request::Bind, Disposition::Forward) != Push::Queued) return true;
+  relay_->send(out_);
+  deallocating_ = Deallocating{std::string(bind.portal), facts.name};
   return true;
+}
+
+void Session::forget_named_statements() {
+  std::vector<std::string> names;
+  statements_.for_each([&](std::string_view name, const StatementPtr&) {
+    if (!name.empty()) names.emplace_back(name);
+  });
+  for (const auto& name : names) statements_.erase(name, 0);
+  statements_.confirm(0);
 }
 
 Session::Step Session::relay_bind(const Frame& frame) {
   auto bind = protocol::decode_bind(frame.body());
+  if (bind && undecided(bind->statement)) return Step::Later;
   const StatementPtr held = resolve(bind ? bind->statement : std::string_view());
   if (!bind || !held) {
     fail_group(bind ? protocol::undefined_statement(bind->statement) : bind.error());
@@ -287,6 +332,7 @@ Session::Step Session::relay_describe(const Frame& frame) {
     if (relay_->tracker().push(Request::DescribePortal, Disposition::Forward) == Push::Queued) relay_->send(frame.bytes);
     return Step::Done;
   }
+  if (undecided(describe->name)) return Step::Later;
   const StatementPtr statement = resolve(describe->name);
   if (!statement) {
     fail_group(protocol::undefined_statement(describe->name));
@@ -312,6 +358,7 @@ Session::Step Session::relay_close(const Frame& frame) {
     if (relay_->tracker().push(Request::Close, Disposition::Forward) == Push::Queued) relay_->send(frame.bytes);
     return Step::Done;
   }
+  if (statements_.pending_before(close->name, group_.first_tag)) return Step::Later;
   // The server keeps the statement for others; only the client's name goes.
   const auto tag = next_tag_++;
   statements_.erase(close->name, tag);

@@ -29,7 +29,8 @@ struct Statement : std::enable_shared_from_this<Statement> {
   std::vector<protocol::Oid> known_types;               // from a ParameterDescription seen on the way; may be empty
 
   // Name on servers, under the parse environment of the last use.
-  std::uint64_t environment = ~0ULL;
+  static constexpr std::uint64_t kNoEnvironment = ~0ULL;
+  std::uint64_t environment = kNoEnvironment;           // as of its last Parse
   protocol::StatementHash hash;
 };
 using StatementPtr = std::shared_ptr<Statement>;

@@ -24,6 +24,10 @@ bool VirtualGroup::run_control(const routing::StatementFacts& facts, std::string
   if (facts.kind == StatementKind::Commit || facts.kind == StatementKind::Rollback)
     return end_block(facts.kind == StatementKind::Commit && !failed, facts.chain);
   // SAVEPOINT and its relatives: the same on every server of the block.
+  return run_everywhere(facts, text);
+}
+
+bool VirtualGroup::run_everywhere(const routing::StatementFacts& facts, std::string_view text) {
   if (session_.lost_participant()) {
     statement_failed(Session::lost_participant_error());
     return true;
@@ -37,7 +41,7 @@ bool VirtualGroup::run_control(const routing::StatementFacts& facts, std::string
                          : SqlError{"25P01", "SAVEPOINT can only be used in transaction blocks", {}, {}, {}, {}});
     return true;
   }
-  fanout_.run(std::move(commands), [this](std::vector<Fanout::Outcome>& outcomes) {
+  fanout_.run(std::move(commands), [this, changes = facts.may_change_session](std::vector<Fanout::Outcome>& outcomes) {
     std::string tag;
     for (auto& outcome : outcomes) {
       if (outcome.error) {
@@ -45,7 +49,10 @@ bool VirtualGroup::run_control(const routing::StatementFacts& facts, std::string
         return step();
       }
       tag = outcome.result.tag;
+      if (changes && outcome.link->open()) outcome.link->make_suspect();
     }
+    if (changes && outcomes.front().link->open()) session_.tell_parameters(*outcomes.front().link);
+    if (session_.in_block()) session_.tx_ = TransactionStatus::InTransaction;  // also after ROLLBACK TO of a failed one
     statement_done(tag);
     step();
   });

@@ -83,6 +83,18 @@ void VirtualGroup::give_rows(Portal& portal, std::int32_t max_rows) {
   session_.to_client(reply);
 }
 
+// Whether the rest of the batch holds anything that can fail.
+bool VirtualGroup::more_work_behind() const {
+  std::string_view rest = rest_;
+  protocol::FrameReader reader(protocol::frontend_limits(0x3fffffff));
+  while (!rest.empty()) {
+    const Frame frame = reader.next(rest);
+    if (frame.kind != Frame::Kind::Message || frame.type == 'S') return false;
+    if (frame.type != 'C' && frame.type != 'H') return true;
+  }
+  return false;
+}
+
 bool VirtualGroup::run(const routing::Analysis& analysis, const protocol::Bind* bind, const Statement* statement, bool simple) {
   if (analysis.statements.size() != 1) {
     statement_failed({"42601", "cannot insert multiple commands into a prepared statement", {}, {}, {}, {}});
@@ -90,12 +102,19 @@ bool VirtualGroup::run(const routing::Analysis& analysis, const protocol::Bind* 
   }
   const auto& facts = analysis.statements.front();
   if (session_.transaction_control(facts) || session_.local_failed_) return run_control(facts, analysis.text);
+  if (session_.for_all_participants(facts)) return run_everywhere(facts, analysis.text);
   auto route = bind ? session_.route_bind(*bind, const_cast<Statement&>(*statement))
                     : session_.context_.router.route(*session_.routing_, analysis, 0, {}, session_.route_context());
   session_.note_route(route ? &*route : nullptr, route ? nullptr : &route.error());
   if (!route) return refuse_after_check(route.error(), std::string(analysis.text), statement);
   if (route->kind == Route::Kind::Local) return run_local(route->local, simple);
-  if (!simple && executed_ > 0 && (wrote_ || route->write)) {
+  if (auto refusal = session_.refuse_change_on_one(facts, *route)) {
+    statement_failed(*refusal);
+    return true;
+  }
+  // Outside a block a batch is one transaction, and a write over several shards is committed when it has run: nothing that
+  // could still fail may follow it.
+  if (!simple && !session_.in_block() && (wrote_ || (route->write && (executed_ > 0 || more_work_behind())))) {
     statement_failed(routing::refuse("multi_shard_batch", "a batch with a statement on several shards can hold only this one write",
                                      "Send a Sync behind each statement."));
     return true;

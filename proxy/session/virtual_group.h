@@ -48,6 +48,8 @@ class VirtualGroup {
   bool execute_simple();
   bool run(const routing::Analysis& analysis, const protocol::Bind* bind, const Statement* statement, bool simple);
   bool run_control(const routing::StatementFacts& facts, std::string_view text);
+  bool run_everywhere(const routing::StatementFacts& facts, std::string_view text);
+  bool more_work_behind() const;
   bool run_local(const routing::LocalAction& action, bool simple);
   bool end_block(bool commit, bool chain);
   void begin_route();                        // links are there: BEGIN, locks, then the gather

@@ -148,6 +148,7 @@ constexpr std::pair<Command, StatementKind> kKinds[] = {
     {Command::Vacuum, StatementKind::Maintenance},  {Command::Reindex, StatementKind::Maintenance},
     {Command::Cluster, StatementKind::Maintenance}, {Command::Do, StatementKind::Do},
     {Command::Call, StatementKind::Call},           {Command::Load, StatementKind::Load},
+    {Command::SetConstraints, StatementKind::SetConstraints},
     {Command::Truncate, StatementKind::Truncate},   {Command::CreateTableAs, StatementKind::Ddl},
     {Command::RefreshView, StatementKind::Ddl},     {Command::Ddl, StatementKind::Ddl}};
 

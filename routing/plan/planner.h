@@ -40,6 +40,7 @@ class Planner {
 
   // planner_session.cpp, planner_ddl.cpp, planner_copy.cpp: utility statements
   bool session_command(const sql::Statement& statement);
+  void transaction_command(const sql::Statement& statement);
   void set_hint(const sql::Statement& statement);
   void to_home();
   void to_session();

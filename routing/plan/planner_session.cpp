@@ -74,6 +74,14 @@ void Planner::set_hint(const sql::Statement& s) {
   plan_->fixed = std::move(route);
 }
 
+void Planner::transaction_command(const sql::Statement& s) {
+  using Verb = sql::TransactionVerb;
+  const bool two_phase = s.verb == Verb::Prepare || s.verb == Verb::CommitPrepared || s.verb == Verb::RollbackPrepared;
+  if (!two_phase || cluster_.cluster->shards.size() == 1) return to_session();
+  plan_->refusal = refuse(reason::kTwoPhase, "two-phase commit of the client's own does not span the shards",
+                          "End the transaction with COMMIT: it is atomic over all shards.");
+}
+
 // True if the statement has been dealt with. These need no catalog.
 bool Planner::session_command(const sql::Statement& s) {
   switch (s.command) {
@@ -86,6 +94,8 @@ bool Planner::session_command(const sql::Statement& s) {
       }
       return true;
     case Command::Transaction:
+      transaction_command(s);
+      return true;
     case Command::Discard:
     case Command::Deallocate:
     case Command::Fetch:

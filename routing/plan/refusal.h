@@ -66,6 +66,7 @@ inline constexpr char kLock[] = "lock_table";
 inline constexpr char kExplain[] = "explain";
 inline constexpr char kCursor[] = "cursor";
 inline constexpr char kPrepare[] = "sql_prepare";
+inline constexpr char kTwoPhase[] = "two_phase";
 inline constexpr char kProcedure[] = "procedure";
 inline constexpr char kUtility[] = "utility";
 inline constexpr char kHintUnknown[] = "hint_unknown";

@@ -58,6 +58,7 @@ enum class StatementKind : std::uint8_t {
   CommitPrepared,
   RollbackPrepared,
   SetTransaction,
+  SetConstraints,
   Set,
   SetLocal,
   Reset,

@@ -1,0 +1,107 @@
+// Session: transaction control and names that the proxy answers itself.
+#include <algorithm>
+
+#include "proxy/session/session.h"
+#include "proxy/session/virtual_group.h"
+
+namespace pgweir::session {
+
+using protocol::SqlError;
+using protocol::TransactionStatus;
+using routing::StatementKind;
+
+// The block failed by an error of ours: only its end is taken.
+std::optional<Session::LocalReply> Session::control_failed(const routing::StatementFacts& facts) {
+  const bool known = std::find(deferred_savepoints_.begin(), deferred_savepoints_.end(), facts.name) != deferred_savepoints_.end();
+  if (facts.kind == StatementKind::RollbackTo && (participants() > 0 || known)) {
+    local_failed_ = false;  // the server knows the savepoint, or complains
+    return std::nullopt;
+  }
+  if (facts.kind != StatementKind::Commit && facts.kind != StatementKind::Rollback)
+    return LocalReply{{}, SqlError{"25P02", "current transaction is aborted, commands ignored until end of transaction block", {}, {}, {}, {}}, {}};
+  if (participants() > 0) return std::nullopt;  // a virtual group rolls the servers back
+  return end_local_block(facts, true);
+}
+
+Session::LocalReply Session::end_local_block(const routing::StatementFacts& facts, bool failed) {
+  const bool commit = facts.kind == StatementKind::Commit && !failed;
+  const std::string begin = deferred_begin_;
+  tx_ = TransactionStatus::Idle;
+  finish_transaction();
+  if (facts.chain) {
+    deferred_begin_ = begin;
+    tx_ = TransactionStatus::InTransaction;
+  }
+  return LocalReply{commit ? "COMMIT" : "ROLLBACK", {}, {}};
+}
+
+// Statements that the client prepared by protocol have other names on the servers: SQL must not look for them there.
+std::optional<Session::LocalReply> Session::deallocate_locally(const routing::StatementFacts& facts) {
+  // What the server runs, a failed block's refusal too, is taken from its tag: see watch_tag().
+  if (facts.kind != StatementKind::Deallocate || tx_ == TransactionStatus::Failed) return std::nullopt;
+  if (facts.name.empty()) {
+    if (pinned_ == "sql_prepare" || in_block()) return std::nullopt;
+    forget_named_statements();
+    return LocalReply{"DEALLOCATE ALL", {}, {}};
+  }
+  if (!statements_.erase(facts.name, 0)) return std::nullopt;
+  statements_.confirm(0);
+  return LocalReply{"DEALLOCATE", {}, {}};
+}
+
+// Savepoints before the first statement that has a shard: they go to the server together with the BEGIN.
+std::optional<Session::LocalReply> Session::savepoint_locally(const routing::StatementFacts& facts, std::string_view text) {
+  const bool savepoint = facts.kind == StatementKind::Savepoint;
+  const bool release = facts.kind == StatementKind::Release;
+  if ((!savepoint && !release && facts.kind != StatementKind::RollbackTo) || deferred_begin_.empty() || participants() != 0 || local_failed_)
+    return std::nullopt;
+  auto& names = deferred_savepoints_;
+  if (!savepoint) {
+    const auto found = std::find(names.rbegin(), names.rend(), facts.name);
+    if (found == names.rend())
+      return LocalReply{{}, SqlError{"3B001", "savepoint \"" + facts.name + "\" does not exist", {}, {}, {}, {}}, {}};
+    names.erase(found.base() - (release ? 1 : 0), names.end());
+  } else {
+    names.push_back(facts.name);
+  }
+  if (deferred_begin_.size() + text.size() > 64 * 1024)
+    return LocalReply{{}, SqlError{"54000", "too many savepoints before the first statement of a transaction", {}, {}, {}, {}}, {}};
+  deferred_begin_ += ";" + std::string(text.substr(facts.begin, facts.end - facts.begin));
+  return LocalReply{savepoint ? "SAVEPOINT" : release ? "RELEASE" : "ROLLBACK", {}, {}};
+}
+
+std::optional<Session::LocalReply> Session::control_locally(const routing::StatementFacts& facts, std::string_view text) {
+  if (local_failed_) {
+    auto reply = control_failed(facts);
+    return reply || local_failed_ ? reply : savepoint_locally(facts, text);
+  }
+  if (auto reply = deallocate_locally(facts)) return reply;
+  const bool begin = facts.kind == StatementKind::Begin;
+  if (begin && pool_settings().mode == config::PoolMode::Statement)
+    return LocalReply{{}, SqlError{"0A000", "transaction blocks are not allowed in statement pooling mode", {}, "Set pool.mode to \"transaction\".", {}, {}}, {}};
+  if (routing_->plain && pipelines_freely()) return std::nullopt;
+  if (begin && participants() == 0 && facts.plain_begin) {
+    if (in_block()) return LocalReply{"BEGIN", {}, SqlError{"25001", "there is already a transaction in progress", {}, {}, {}, {}}};
+    deferred_begin_ = std::string(text.substr(facts.begin, facts.end - facts.begin));
+    deferred_savepoints_.clear();
+    read_only_block_ = facts.begin_read_only;
+    const auto* isolation = settings_->find("default_transaction_isolation");
+    isolated_block_ = facts.begin_serializable || facts.begin_repeatable_read || (isolation && *isolation != "read committed" && *isolation != "read uncommitted");
+    tx_ = TransactionStatus::InTransaction;
+    const bool start = deferred_begin_.front() == 's' || deferred_begin_.front() == 'S';
+    return LocalReply{start ? "START TRANSACTION" : "BEGIN", {}, {}};
+  }
+  if (auto reply = savepoint_locally(facts, text)) return reply;
+  if ((facts.kind == StatementKind::Commit || facts.kind == StatementKind::Rollback) && participants() == 0) {
+    if (const bool lost = lost_participant(); in_block()) {
+      auto reply = end_local_block(facts, lost);
+      if (lost && facts.kind == StatementKind::Commit) reply.error = lost_participant_error();
+      return reply;
+    }
+    const bool commit = facts.kind == StatementKind::Commit;
+    return LocalReply{commit ? "COMMIT" : "ROLLBACK", {}, SqlError{"25P01", "there is no transaction in progress", {}, {}, {}, {}}};
+  }
+  return std::nullopt;
+}
+
+}  // namespace pgweir::session
