@@ -32,7 +32,7 @@ constexpr KeyInfo kKeys[] = {
      "`.s.PGSQL.<port of the first address>` unless it names a port itself. Port 0: the system chooses."},
     {"listen", "workers", "integer 0-1024", "0", "Threads that serve connections; 0: one per core."},
     {"listen", "max_clients", "integer 1-1000000", "10000",
-     "Client connections at once; one more is refused with 53300."},
+     "Client connections at once, without the console's; one more is refused with 53300."},
     {"listen", "reuse_port", "boolean", "false",
      "A second process may listen on the same addresses (rolling restart)."},
     {"listen", "node_id", "integer 0-1023", "0",
@@ -80,10 +80,12 @@ constexpr KeyInfo kKeys[] = {
      "In the format of pg_hba.conf (see below); required by `method = \"hba\"`. A wrong line is an error of the "
      "configuration."},
     {"auth", "query", "string", "",
-     "Looks up users that have no `[[user]]`: gets the user name as `$1`, returns name and verifier."},
-    {"auth", "query_user", "string", "", "Runs `query`; required with it. Its password comes from its `[[user]]`."},
+     "Looks up users that have no password in a `[[user]]`: gets the user name as `$1`, returns name and verifier."},
+    {"auth", "query_user", "string", "",
+     "Runs `query`; required with it. Its plain password comes from its `[[user]]`."},
     {"auth", "query_database", "string", "",
-     "Where `query` runs; default: the database the client asks for, on its home shard."},
+     "The servers' database in which `query` runs; default: that of the cluster the client asks for. Always on the "
+     "primary of its home shard (of the first cluster for the console)."},
 
     {"user", "name", "string", "required", "The name that applications log in with."},
     {"user", "password", "secret", "",
@@ -100,7 +102,8 @@ constexpr KeyInfo kKeys[] = {
     {"user", "query_timeout", kMs, "", "Overrides `query_timeout`."},
     {"user", "idle_in_transaction_timeout", kMs, "", "Overrides `idle_in_transaction_timeout`."},
     {"user", "max_client_connections", "integer 0-1000000", "0",
-     "Client connections of this user at once; 0: no cap of its own."},
+     "Client connections of this user at once, the console's included; one more is refused with 53300. 0: no cap of its "
+     "own."},
 
     {"pool", "mode", "session, transaction or statement", "transaction",
      "When a server connection is given back: at disconnect, at the end of each transaction, or after each "

@@ -19,6 +19,18 @@ void check_query(const RuleContext& context) {
     context.findings.error(place("query_database"), "there is no \"query\" for this database");
 }
 
+// The query's connection is made before anybody has shown a password.
+void check_query_password(const RuleContext& context) {
+  const Auth& auth = context.config.auth;
+  const User* user = context.config.find_user(auth.query_user);
+  if (auth.query.empty() || user == nullptr) return;
+  const bool usable = user->server_password.kind == Secret::Kind::Plain || user->server_password.kind == Secret::Kind::None;
+  if (usable) return;
+  context.findings.error(context.document.value_place({"auth", "query_user"}),
+                         "the user \"" + auth.query_user + "\" has only a verifier: it cannot log in to run \"query\"",
+                         "give its plain password, perhaps as \"file:PATH\"");
+}
+
 }  // namespace
 
 void rule_auth_is_complete(const RuleContext& context) {
@@ -34,6 +46,7 @@ void rule_auth_is_complete(const RuleContext& context) {
                            "set mode = \"verify-ca\" or \"verify-full\" in [tls.client]");
   }
   check_query(context);
+  check_query_password(context);
 }
 
 void rule_hba_fits_tls(const RuleContext& context) {

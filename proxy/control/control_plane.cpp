@@ -10,6 +10,7 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
 
+#include "proxy/control/auth_query.h"
 #include "proxy/control/cluster_watch.h"
 #include "proxy/control/snapshot_update.h"
 #include "proxy/log/log.h"
@@ -39,6 +40,7 @@ struct ControlPlane::Impl {
   asio::io_context context{1};
   asio::executor_work_guard<Executor> work;
   net::Resolver resolver;           // own: its answers never outlive the context
+  AuthQuery auth_query{context, resolver};
   mutable std::shared_mutex mutex;  // guards watches
   std::map<std::string, WatchPtr> watches;
   std::atomic<bool> adopted{false};
@@ -90,6 +92,7 @@ void ControlPlane::Impl::adopt_config() {
     const std::unique_lock lock(mutex);
     watches = std::move(next);
   }
+  auth_query.adopt(config);
   for (const auto& watch : gone) watch->stop();
   for (const auto& watch : fresh) watch->start();
   adopted = true;
@@ -170,6 +173,19 @@ void ControlPlane::recover_soon(const std::string& cluster) {
   asio::post(impl_->context, [impl = impl_.get(), cluster] {
     if (const auto watch = impl->find(cluster)) watch->recover_soon();
   });
+}
+
+void ControlPlane::look_up_secret(const std::string& cluster, const std::string& user, net::Worker& worker,
+                                  std::function<void(runtime::SecretAnswer)> done) {
+  asio::post(impl_->context, [impl = impl_.get(), cluster, user, &worker, done = std::move(done)] {
+    impl->auth_query.look_up(cluster, user, [&worker, done](runtime::SecretAnswer answer) {
+      worker.post([done, answer = std::move(answer)] { done(answer); });
+    });
+  });
+}
+
+void ControlPlane::distrust_secret(const std::string& cluster, const std::string& user) {
+  asio::post(impl_->context, [impl = impl_.get(), cluster, user] { impl->auth_query.distrust(cluster, user); });
 }
 
 std::vector<metrics::EndpointState> ControlPlane::health() const {

@@ -39,6 +39,9 @@ class ControlPlane final : public runtime::Control {
   std::optional<protocol::SqlError> distributed_writes_refusal(const std::string& cluster) override;
   int choose_replica(const std::string& cluster, routing::ShardId shard) override;
   void recover_soon(const std::string& cluster) override;
+  void look_up_secret(const std::string& cluster, const std::string& user, net::Worker& worker,
+                      std::function<void(runtime::SecretAnswer)> done) override;
+  void distrust_secret(const std::string& cluster, const std::string& user) override;
 
   // Of every endpoint, in the order of the configuration.
   std::vector<metrics::EndpointState> health() const;

@@ -206,22 +206,35 @@ Async<std::optional<SqlError>> PgConnection::open(Login login, std::chrono::mill
 }
 
 Async<Reply> PgConnection::query(std::string sql, std::chrono::milliseconds bound) {
-  const auto state = state_;
+  PGconn* connection = state_->connection.get();
+  co_return co_await finish_query(state_, connection == nullptr ? 0 : PQsendQuery(connection, sql.c_str()), bound);
+}
+
+Async<Reply> PgConnection::query(std::string sql, std::vector<std::string> parameters,
+                                 std::chrono::milliseconds bound) {
+  PGconn* connection = state_->connection.get();
+  std::vector<const char*> values;
+  for (const std::string& parameter : parameters) values.push_back(parameter.c_str());
+  int sent = 0;
+  if (connection != nullptr)
+    sent = PQsendQueryParams(connection, sql.c_str(), static_cast<int>(values.size()), nullptr, values.data(), nullptr,
+                             nullptr, 0);
+  co_return co_await finish_query(state_, sent, bound);
+}
+
+// `sent`: what libpq said to the query, 1 when it took it.
+Async<Reply> PgConnection::finish_query(std::shared_ptr<State> state, int sent, std::chrono::milliseconds bound) {
   Reply reply;
   const auto fail = [&](std::string why) {
     reply.error = lost(std::move(why));
     state->close();
   };
   PGconn* connection = state->connection.get();
-  if (connection == nullptr) {
-    fail("not connected");
+  if (connection == nullptr || sent != 1) {
+    fail(connection == nullptr ? "not connected" : trimmed(PQerrorMessage(connection)));
     co_return reply;
   }
   const Clock::time_point deadline = Clock::now() + bound;
-  if (PQsendQuery(connection, sql.c_str()) != 1) {
-    fail(trimmed(PQerrorMessage(connection)));
-    co_return reply;
-  }
   for (;;) {
     const int unsent = PQflush(connection);
     if (unsent >= 0 && PQisBusy(connection) == 0) {

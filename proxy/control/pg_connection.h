@@ -36,11 +36,14 @@ class PgConnection {
   Async<std::optional<protocol::SqlError>> ensure(Login login, std::chrono::milliseconds bound);
   // One simple query, any number of statements. One at a time.
   Async<Reply> query(std::string sql, std::chrono::milliseconds bound);
+  // One statement with parameters $1, ... as text.
+  Async<Reply> query(std::string sql, std::vector<std::string> parameters, std::chrono::milliseconds bound);
   bool is_open() const;
   void close();
 
  private:
   struct State;
+  static Async<Reply> finish_query(std::shared_ptr<State> state, int sent, std::chrono::milliseconds bound);
   std::shared_ptr<State> state_;
 };
 

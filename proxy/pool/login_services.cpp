@@ -68,16 +68,40 @@ void LoginServices::cache_keys(const std::string& endpoint, const std::string& u
   derived_[{endpoint, user}] = keys;
 }
 
-std::optional<protocol::ScramKeys> LoginServices::client_keys(const std::string& user) const {
+namespace {
+
+template <class Value>
+void remember(std::map<std::pair<std::string, std::string>, Value>& map, const std::string& cluster,
+              const std::string& user, const Value& value) {
+  if (map.size() >= LoginServices::kMaxRemembered && map.count({cluster, user}) == 0) map.erase(map.begin());
+  map.insert_or_assign({cluster, user}, value);
+}
+
+}  // namespace
+
+std::optional<protocol::ScramKeys> LoginServices::client_keys(const std::string& cluster,
+                                                              const std::string& user) const {
   const std::lock_guard lock(mutex_);
-  auto found = client_keys_.find(user);
+  auto found = client_keys_.find({cluster, user});
   if (found == client_keys_.end()) return std::nullopt;
   return found->second;
 }
 
-void LoginServices::remember_client_keys(const std::string& user, const protocol::ScramKeys& keys) {
+void LoginServices::remember_client_keys(const std::string& cluster, const std::string& user,
+                                         const protocol::ScramKeys& keys) {
   const std::lock_guard lock(mutex_);
-  client_keys_[user] = keys;
+  remember(client_keys_, cluster, user, keys);
+}
+
+config::Secret LoginServices::found_secret(const std::string& cluster, const std::string& user) const {
+  const std::lock_guard lock(mutex_);
+  auto found = found_secrets_.find({cluster, user});
+  return found == found_secrets_.end() ? config::Secret{} : found->second;
+}
+
+void LoginServices::remember_secret(const std::string& cluster, const std::string& user, const config::Secret& secret) {
+  const std::lock_guard lock(mutex_);
+  remember(found_secrets_, cluster, user, secret);
 }
 
 }  // namespace pgweir::pool

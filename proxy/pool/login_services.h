@@ -39,10 +39,16 @@ class LoginServices {
   // Keys derived for a server login, kept by endpoint and user.
   std::optional<protocol::DerivedKeys> cached_keys(const std::string& endpoint, const std::string& user) const;
   void cache_keys(const std::string& endpoint, const std::string& user, const protocol::DerivedKeys& keys);
-  // Keys recovered from a client's SCRAM proof, by user: they log in to servers that hold the same verifier.
-  std::optional<protocol::ScramKeys> client_keys(const std::string& user) const;
-  void remember_client_keys(const std::string& user, const protocol::ScramKeys& keys);
+  // What logins of clients left for logins to servers, by cluster and user (its name there); the latest counts:
+  //  - keys recovered from a client's SCRAM proof: they log in to servers that hold the same verifier;
+  //  - the secret that [auth] query gave, once it has let somebody in.
+  std::optional<protocol::ScramKeys> client_keys(const std::string& cluster, const std::string& user) const;
+  void remember_client_keys(const std::string& cluster, const std::string& user, const protocol::ScramKeys& keys);
+  config::Secret found_secret(const std::string& cluster, const std::string& user) const;  // None: there is none
+  void remember_secret(const std::string& cluster, const std::string& user, const config::Secret& secret);
 
+  // Of each kind; users that came in are roles of the servers, so that this is hardly ever reached.
+  static constexpr std::size_t kMaxRemembered = 100'000;
   static constexpr std::size_t kMaxWaiting = 10'000;
 
  private:
@@ -56,7 +62,8 @@ class LoginServices {
   bool stopping_ = false;
   std::map<std::tuple<int, std::string, std::string, std::string>, std::shared_ptr<const net::TlsContext>> contexts_;
   std::map<std::pair<std::string, std::string>, protocol::DerivedKeys> derived_;
-  std::map<std::string, protocol::ScramKeys> client_keys_;
+  std::map<std::pair<std::string, std::string>, protocol::ScramKeys> client_keys_;
+  std::map<std::pair<std::string, std::string>, config::Secret> found_secrets_;
   std::thread thread_;
 };
 

@@ -96,8 +96,11 @@ void ServerConnection::send_startup() {
   state_ = State::Login;
   protocol::ServerAuthenticatorOptions options;
   options.user = target_->user;
-  options.secret = to_secret(target_->password);
-  options.keys = services_.client_keys(target_->user);
+  const PoolKey& key = pool_.key();
+  // A user of the configuration has its password there; another's is what [auth] query said at its login.
+  const bool own_name = target_->password.kind == config::Secret::Kind::None && target_->user == key.user;
+  options.secret = to_secret(own_name ? services_.found_secret(key.cluster, key.user) : target_->password);
+  options.keys = services_.client_keys(key.cluster, target_->user);
   options.cached_keys = services_.cached_keys(target_->endpoint.to_string(), target_->user);
   options.allow_cleartext = stream_->tls_active() || target_->endpoint.unix_socket;
   if (stream_->tls_active()) options.channel_binding_data = stream_->tls_info().server_end_point;

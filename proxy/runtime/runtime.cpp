@@ -23,19 +23,22 @@ std::uint64_t random_word() {
 
 // More entries than this come from clients that vary their startup settings without end.
 constexpr std::size_t kMaxWelcomes = 10'000;
+// More than this are passwords that were changed long ago.
+constexpr std::size_t kMaxVerifiers = 100'000;
 
 }  // namespace
 
-std::optional<protocol::ScramVerifier> VerifierCache::find(const config::Secret& secret) const {
+std::optional<protocol::ScramVerifier> VerifierCache::find(const std::string& user, const config::Secret& secret) const {
   const std::lock_guard lock(mutex_);
-  auto found = verifiers_.find(secret.value);
+  auto found = verifiers_.find({user, secret.value});
   if (found == verifiers_.end()) return std::nullopt;
   return found->second;
 }
 
-void VerifierCache::put(const config::Secret& secret, const protocol::ScramVerifier& verifier) {
+void VerifierCache::put(const std::string& user, const config::Secret& secret, const protocol::ScramVerifier& verifier) {
   const std::lock_guard lock(mutex_);
-  verifiers_[secret.value] = verifier;
+  if (verifiers_.size() >= kMaxVerifiers) verifiers_.clear();
+  verifiers_[{user, secret.value}] = verifier;
 }
 
 pool::SettingsPtr WelcomeCache::find(const pool::PoolKey& key, const pool::SettingsPtr& settings) const {

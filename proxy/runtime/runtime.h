@@ -19,6 +19,7 @@
 #include "proxy/pool/login_services.h"
 #include "proxy/pool/pool_manager.h"
 #include "proxy/pool/settings.h"
+#include "proxy/runtime/client_slots.h"
 #include "routing/plan/router.h"
 
 namespace pgweir::runtime {
@@ -37,6 +38,12 @@ struct Snapshot {
 };
 using SnapshotPtr = std::shared_ptr<const Snapshot>;
 
+// What [auth] query told of a user.
+struct SecretAnswer {
+  bool failed = false;    // it could not be asked; the log says why
+  config::Secret secret;  // None: no such user, or one without a valid password
+};
+
 // The control plane as sessions see it. Implemented in control/; every member is thread-safe.
 class Control {
  public:
@@ -51,17 +58,24 @@ class Control {
   virtual int choose_replica(const std::string& cluster, routing::ShardId shard) = 0;
   // A distributed transaction ended with participants whose state is unknown or unfinished: recover soon.
   virtual void recover_soon(const std::string& cluster) = 0;
+  // Runs [auth] query for this user on the home shard of `cluster` (where there is none of that name: of the first) or
+  // remembers its answer; `done` runs on `worker`, exactly once.
+  virtual void look_up_secret(const std::string& cluster, const std::string& user, net::Worker& worker,
+                              std::function<void(SecretAnswer)> done) = 0;
+  // A login failed with what look_up_secret() gave: the next one asks the server again, within a bound on the rate.
+  virtual void distrust_secret(const std::string& cluster, const std::string& user) = 0;
 };
 
-// Password verifiers derived from plain passwords, so that PBKDF2 runs once per user and configuration. Thread-safe.
+// Password verifiers derived from plain passwords, so that PBKDF2 runs once per user and password (the salt is the
+// user's: two users of one password must not show the same). Bounded; thread-safe.
 class VerifierCache {
  public:
-  std::optional<protocol::ScramVerifier> find(const config::Secret& secret) const;
-  void put(const config::Secret& secret, const protocol::ScramVerifier& verifier);
+  std::optional<protocol::ScramVerifier> find(const std::string& user, const config::Secret& secret) const;
+  void put(const std::string& user, const config::Secret& secret, const protocol::ScramVerifier& verifier);
 
  private:
   mutable std::mutex mutex_;
-  std::map<std::string, protocol::ScramVerifier> verifiers_;
+  std::map<std::pair<std::string, std::string>, protocol::ScramVerifier> verifiers_;  // by user and password
 };
 
 // ParameterStatus as a new session with these settings would get it, by endpoint and user. Bounded; thread-safe.
@@ -113,7 +127,8 @@ class Runtime {
   protocol::StatementHashKey statement_key;         // random per process
   std::string process_secret;                       // 32 random bytes: mock authentication
   std::atomic<unsigned> unauthenticated{0};
-  std::atomic<int> clients{0};
+  std::atomic<int> clients{0};                      // sessions alive: for metrics and the console
+  ClientSlots client_slots;                         // logged-in clients: for the caps
   std::atomic<bool> draining{false};                // SIGTERM came: idle sessions are closed, no new ones
   const std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "protocol/message_type.h"
@@ -17,6 +18,7 @@ struct Identity {
   bool tls = false;
   std::int32_t cancel_pid = 0;
   std::string cancel_key;
+  std::shared_ptr<const void> slot; // its place under the caps on clients (proxy/runtime/client_slots.h)
   pool::SettingsPtr startup = pool::Settings::empty();   // settings of the startup packet
   pool::SettingsPtr parameters = pool::Settings::empty(); // ParameterStatus as sent in the welcome
 };

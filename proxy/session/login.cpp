@@ -1,11 +1,8 @@
 #include "proxy/session/login.h"
 
-#include <cstring>
-
 #include "protocol/backend_codec.h"
 #include "proxy/session/accept.h"
 #include "proxy/session/admin_session.h"
-#include "proxy/session/admission.h"
 #include "proxy/session/cancel.h"
 #include "proxy/session/session.h"
 
@@ -14,20 +11,6 @@ namespace pgweir::session {
 using protocol::Frame;
 using protocol::SqlError;
 using Kind = protocol::StartupAction::Kind;
-
-namespace {
-
-// What unknown users look like: as the first user that has a password.
-protocol::SecretKind usual_secret(const config::Config& config) {
-  for (const config::User& user : config.users) {
-    if (user.password.kind == config::Secret::Kind::Plain) return protocol::SecretKind::Plain;
-    if (user.password.kind == config::Secret::Kind::Md5) return protocol::SecretKind::Md5;
-    if (user.password.kind == config::Secret::Kind::Scram) break;
-  }
-  return protocol::SecretKind::Scram;
-}
-
-}  // namespace
 
 Login::Login(WorkerContext& context, std::unique_ptr<net::Stream> stream, std::uint64_t id, const net::SocketAddress& peer)
     : context_(context),
@@ -149,115 +132,14 @@ void Login::on_startup() {
   if (request.replication != protocol::Replication::None)
     return fail({"0A000", "replication connections are not supported", {}, "Connect to the server directly.", "pgweir_refuse", "replication"});
   if (context_.runtime.draining) return fail({"57P03", "the proxy is shutting down", {}, {}, {}, {}});
-  if (context_.runtime.clients.load(std::memory_order_relaxed) >= static_cast<int>(snapshot_->config->listen.max_clients) && !is_console())
-    return fail({"53300", "sorry, too many clients already", "listen.max_clients is " + std::to_string(snapshot_->config->listen.max_clients) + ".", {}, {}, {}});
+  // Early, to spare the authentication; exactly in take_slot().
+  if (const auto most = snapshot_->config->listen.max_clients; context_.runtime.client_slots.all() >= most && !is_console())
+    return fail(runtime::too_many_clients(most));
   start_authentication();
 }
 
 bool Login::is_console() const {
   return identity_.database == snapshot_->config->admin.database || (identity_.database == "pgbouncer" && !snapshot_->config->find_cluster("pgbouncer"));
-}
-
-void Login::start_authentication() {
-  const auto& config = *snapshot_->config;
-  Newcomer newcomer{peer_, identity_.user, identity_.database, {}};
-  if (stream_->tls_active()) newcomer.tls = stream_->tls_info();
-  const auto method = admit(config, newcomer);
-  if (!method) {
-    context_.cells.logins_failed.add();
-    return fail(method.error());
-  }
-  protocol::ClientAuthenticatorOptions options;
-  options.user = identity_.user;
-  options.method = *method;
-  const config::User* user = config.find_user(identity_.user);
-  if (options.method == protocol::AuthMethod::Trust && !user)
-    return fail({"28000", "role \"" + identity_.user + "\" does not exist", {}, {}, {}, {}});
-  if (user) {
-    switch (user->password.kind) {
-      case config::Secret::Kind::Plain: options.secret = {protocol::SecretKind::Plain, user->password.value}; break;
-      case config::Secret::Kind::Md5: options.secret = {protocol::SecretKind::Md5, user->password.value}; break;
-      case config::Secret::Kind::Scram: options.secret = {protocol::SecretKind::Scram, user->password.value}; break;
-      case config::Secret::Kind::None: break;
-    }
-    options.derived_verifier = context_.runtime.verifiers.find(user->password);
-  }
-  options.mock_kind = usual_secret(config);
-  std::memcpy(options.process_secret.data(), context_.runtime.process_secret.data(),
-              std::min(options.process_secret.size(), context_.runtime.process_secret.size()));
-  if (newcomer.tls) {
-    options.channel_binding_data = newcomer.tls->server_end_point;
-    if (!newcomer.tls->peer_cn.empty()) options.certificate_name = newcomer.tls->peer_cn;
-  }
-  authenticator_ = std::make_unique<protocol::ClientAuthenticator>(std::move(options));
-  state_ = State::Authentication;
-  on_auth_step(authenticator_->start());
-}
-
-std::size_t Login::on_authentication_bytes(std::string_view bytes) {
-  std::string_view rest = bytes;
-  while (state_ == State::Authentication && !rest.empty()) {
-    const Frame frame = frames_.next(rest);
-    if (frame.kind == Frame::Kind::NeedMore) {
-      stream_->want(frame.needed);
-      break;
-    }
-    if (frame.kind == Frame::Kind::Error) {
-      fail(frames_.error());
-      return bytes.size();
-    }
-    if (frame.type == 'p' && frame.kind == Frame::Kind::Message)
-      on_auth_step(authenticator_->on_message(frame.body()));
-    else
-      on_auth_step(authenticator_->on_unexpected_message(frame.type));
-  }
-  return stream_ ? bytes.size() - rest.size() : bytes.size();
-}
-
-void Login::on_auth_step(protocol::AuthStep step) {
-  if (auto* out = std::get_if<protocol::AuthSend>(&step)) {
-    stream_->send(out->bytes);
-  } else if (auto* keys = std::get_if<protocol::AuthNeedsKeys>(&step)) {
-    state_ = State::Keys;
-    stream_->pause();
-    context_.runtime.login_services.derive(std::move(keys->request), context_.worker,
-                                           [this, alive = alive_](std::optional<protocol::ScramKeys> derived) {
-                                             if (!*alive || state_ != State::Keys) return;
-                                             state_ = State::Authentication;
-                                             on_auth_step(authenticator_->resume(derived));
-                                             if (*alive && stream_) stream_->resume();
-                                           });
-  } else if (auto* done = std::get_if<protocol::AuthDone>(&step)) {
-    authenticated(*done);
-  } else if (auto* failed = std::get_if<protocol::AuthFail>(&step)) {
-    context_.cells.logins_failed.add();
-    fail(failed->error);
-  }
-}
-
-void Login::authenticated(const protocol::AuthDone& done) {
-  const auto& config = *snapshot_->config;
-  if (const auto* user = config.find_user(identity_.user); user && authenticator_->derived_verifier() && user->password.kind == config::Secret::Kind::Plain)
-    context_.runtime.verifiers.put(user->password, *authenticator_->derived_verifier());
-  if (done.keys) context_.runtime.login_services.remember_client_keys(identity_.user, *done.keys);
-  counted_ = false;
-  context_.runtime.unauthenticated.fetch_sub(1, std::memory_order_relaxed);
-  stream_->send(done.bytes);
-  state_ = State::Welcome;
-  stream_->pause();
-  if (is_console()) {
-    const bool admin = std::find(config.admin.users.begin(), config.admin.users.end(), identity_.user) != config.admin.users.end();
-    const bool stats = std::find(config.admin.stats_users.begin(), config.admin.stats_users.end(), identity_.user) != config.admin.stats_users.end();
-    if (!admin && !stats) return fail({"42501", "user \"" + identity_.user + "\" may not use the console", {}, "See admin.users and admin.stats_users.", {}, {}});
-    timer_.cancel();
-    state_ = State::Done;
-    stream_->set_handler(nullptr);
-    AdminSession::start(context_, std::move(stream_), identity_, admin);
-    return end();
-  }
-  if (!config.find_cluster(identity_.database))
-    return fail({"3D000", "database \"" + identity_.database + "\" does not exist", {}, {}, {}, {}});
-  welcome();
 }
 
 // The parameters that a session with these settings starts with: known, or asked of a server of the home shard.

@@ -27,7 +27,7 @@ class Login final : public net::Disposable, public net::StreamHandler, public po
   void start();
 
  private:
-  enum class State { Startup, Tls, Authentication, Keys, Welcome, Done };
+  enum class State { Startup, Tls, Lookup, Authentication, Keys, Welcome, Done };
 
   std::size_t on_bytes(std::string_view bytes) override;
   void on_closed(const net::StreamError& error) override;
@@ -37,8 +37,10 @@ class Login final : public net::Disposable, public net::StreamHandler, public po
   void on_cancel(std::int32_t pid, std::string_view key);
   void on_startup();
   void start_authentication();
+  void ask_for_proof(bool user_exists);
   void on_auth_step(protocol::AuthStep step);
   void authenticated(const protocol::AuthDone& done);
+  bool take_slot();
   void welcome();
   void on_checkout(std::vector<pool::Lease> leases) override;
   void on_checkout_failed(const protocol::SqlError& error) override;
@@ -65,6 +67,9 @@ class Login final : public net::Disposable, public net::StreamHandler, public po
   runtime::SnapshotPtr snapshot_;
   protocol::StartupNegotiation negotiation_;
   protocol::FrameReader frames_;
+  protocol::AuthMethod method_ = protocol::AuthMethod::ScramSha256;
+  config::Secret secret_;                // of the user, from [[user]] or auth.query
+  bool looked_up_ = false;               // by auth.query
   std::unique_ptr<protocol::ClientAuthenticator> authenticator_;
   Identity identity_;
   std::string application_name_, hint_shard_, hint_key_, hint_role_;
