@@ -20,11 +20,6 @@ namespace {
 // A row that does not fit into this is not merged: every shard may hold one.
 constexpr std::size_t kMaxMergedRow = 64u << 20;
 
-const routing::MergePlan& concat_plan() {
-  static const routing::MergePlan plan;
-  return plan;
-}
-
 }  // namespace
 
 Gather::Gather(Session& session, GatherRequest request, std::vector<Link*> links, Done done)
@@ -120,43 +115,6 @@ void Gather::send_query(std::size_t index) {
   link.send(out);
 }
 
-// The client's Bind with the shard's own parameters, and result formats: the client's for what it sees, binary behind.
-void Gather::append_bind(std::size_t index, std::size_t visible, std::string& out) {
-  std::vector<std::optional<std::string_view>> values;
-  std::vector<std::int16_t> formats;
-  const auto take = [&](std::size_t source, const std::optional<std::string_view>& value) {
-    values.push_back(value);
-    formats.push_back(request_.parameter_formats.of(source));
-  };
-  const routing::ShardStatement* split = nullptr;
-  if (request_.route.kind == Route::Kind::Split)
-    for (const auto& statement : request_.route.statements)
-      if (statement.shard == streams_[index].link->shard()) split = &statement;
-  if (split) {
-    for (auto source : split->parameters) take(source, request_.parameters.at(source));
-  } else {
-    std::size_t source = 0;
-    for (const auto value : request_.parameters) take(source++, value);
-  }
-  std::vector<std::int16_t> results;
-  for (std::size_t c = 0; c < visible; ++c) results.push_back(request_.result_formats.of(c));
-  if (request_.route.merge) results.insert(results.end(), request_.route.merge->hidden, std::int16_t{1});
-  protocol::encode_bind("", "", formats, values, results, out);
-}
-
-void Gather::send_execute(std::size_t index, std::size_t visible) {
-  Stream& stream = streams_[index];
-  stream.ready = false;
-  std::string out;
-  append_bind(index, visible, out);
-  protocol::encode_execute("", 0, out);
-  protocol::encode_sync(out);
-  stream.link->tracker().push(Request::Bind, Disposition::Forward);
-  stream.link->tracker().push(Request::Execute, Disposition::Forward);
-  stream.link->tracker().push(Request::Sync, Disposition::Forward);
-  stream.link->send(out);
-}
-
 bool Gather::on_message(Link& link, const Frame& frame, const protocol::ReplyTracker::Reply&) {
   Stream& stream = stream_of(link);
   switch (frame.type) {
@@ -218,6 +176,7 @@ void Gather::on_burst_end(Link& link) {
       std::all_of(streams_.begin(), streams_.end(), [](const Stream& s) { return s.copy_ready; }))
     return all_copy_ready();
   if (phase_ == Phase::Copy && request_.route.kind == Route::Kind::CopyOut && stream.ready) advance_copy_out();
+  if (phase_ == Phase::Execute) execute_next();
   if (std::all_of(streams_.begin(), streams_.end(), [](const Stream& s) { return s.ready; })) all_ready();
 }
 
@@ -235,68 +194,6 @@ void Gather::all_ready() {
   }
   if (error_ || phase_ != Phase::Describe) return complete();
   all_described();
-}
-
-// Two shards that describe a statement differently must not be merged: int8 read as timestamp would go unnoticed.
-bool Gather::same_columns(const std::vector<protocol::ColumnDescription>& canonical) const {
-  const auto& catalog = session_.routing_->catalog;
-  for (const auto& stream : streams_) {
-    if (stream.columns.size() != canonical.size()) return false;
-    const auto shard = stream.link->shard().value;
-    const bool mapped = catalog && shard < catalog->oid_maps.size();
-    for (std::size_t i = 0; i < canonical.size(); ++i) {
-      const auto type = stream.columns[i].type_oid;
-      if ((mapped ? catalog->oid_maps[shard].canonical(type) : type) != canonical[i].type_oid) return false;
-    }
-  }
-  return true;
-}
-
-void Gather::all_described() {
-  phase_ = Phase::Execute;
-  const Route& route = request_.route;
-  const routing::MergePlan& plan = route.merge ? *route.merge : concat_plan();
-  auto columns = streams_.front().columns;
-  if (const auto& catalog = session_.routing_->catalog) {
-    const auto shard = streams_.front().link->shard().value;
-    if (shard < catalog->oid_maps.size())
-      for (auto& column : columns) {
-        column.type_oid = catalog->oid_maps[shard].canonical(column.type_oid);
-        column.table_oid = catalog->oid_maps[shard].canonical(column.table_oid);
-      }
-  }
-  if (!same_columns(columns))
-      return fail({"XX000", "the shards describe the statement differently", {}, "Compare the tables' definitions on the shards.", {}, {}}), complete();
-  const std::size_t visible = columns.size() - std::min<std::size_t>(columns.size(), plan.hidden);
-  std::vector<routing::MergeColumn> inputs, outputs;
-  for (std::size_t i = 0; i < columns.size(); ++i) {
-    const bool binary = i >= visible || request_.result_formats.of(i) == 1;
-    inputs.push_back({columns[i].type_oid, columns[i].typmod, binary});
-    if (i < visible) outputs.push_back(inputs.back());
-  }
-  columns.resize(visible);
-  for (std::size_t i = 0; i < visible; ++i) columns[i].format = request_.result_formats.of(i);
-  columns_ = std::move(columns);
-  if (returns_rows_) {
-    routing::MergeLimits limits;
-    if (const auto* digits = session_.settings_->find("extra_float_digits")) limits.extra_float_digits = std::atoi(digits->c_str());
-    const routing::CatalogMergeTypes* types = nullptr;
-    std::optional<routing::CatalogMergeTypes> from_catalog;
-    if (session_.routing_->catalog) types = &from_catalog.emplace(*session_.routing_->catalog);
-    auto merger = types ? routing::Merger::create(plan, inputs, outputs, streams_.size(), limits, *types)
-                        : routing::Merger::create(plan, inputs, outputs, streams_.size(), limits);
-    if (!merger) {
-      error_ = merger.error();
-      return complete();
-    }
-    merger_ = std::move(*merger);
-    if (request_.send_row_description) {
-      std::string out;
-      protocol::encode_row_description(columns_, out);
-      session_.to_client(out);
-    }
-  }
-  for (std::size_t i = 0; i < streams_.size(); ++i) send_execute(i, visible);
 }
 
 void Gather::on_client_drained() {
@@ -321,6 +218,7 @@ void Gather::on_client_gone() {
 void Gather::on_link_closed(Link& link, const SqlError& error) {
   Stream& stream = stream_of(link);
   stream.ready = true;
+  stream.waits = false;
   fail(error);
   if (!finished_ && std::all_of(streams_.begin(), streams_.end(), [](const Stream& s) { return s.ready; })) {
     phase_ = Phase::Execute;
@@ -339,6 +237,10 @@ void Gather::fail(const SqlError& error) {
 void Gather::cancel_others() {
   for (auto& stream : streams_) {
     if (!stream.link->open() || stream.ready) continue;
+    if (std::exchange(stream.waits, false)) {
+      stream.ready = true;  // nothing has been sent to it
+      continue;
+    }
     if (stream.link->tracker().in_copy_in()) {
       std::string out;
       protocol::encode_copy_fail("another shard failed", out);

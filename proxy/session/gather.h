@@ -68,6 +68,7 @@ class Gather final : public LinkSink {
     Link* link = nullptr;
     bool finished = false;      // its rows have ended (or it failed)
     bool ready = false;         // its Z has come
+    bool waits = false;         // its turn to execute has not come
     bool copy_ready = false;
     std::string tag;
     std::string large_row;      // a DataRow or CopyData that came in chunks
@@ -83,6 +84,7 @@ class Gather final : public LinkSink {
   const std::string& sql_for(std::size_t index) const;
   void send_describe(std::size_t index);
   void send_execute(std::size_t index, std::size_t visible);
+  void execute_next();
   void send_query(std::size_t index);
   void append_bind(std::size_t index, std::size_t visible, std::string& out);
   std::vector<protocol::Oid> local_types(std::size_t index) const;
@@ -121,6 +123,7 @@ class Gather final : public LinkSink {
   std::vector<std::string> ordered_rows_;   // RETURNING in the order of VALUES: bounded by the statement's own size
   std::string out_;
   std::size_t copy_out_at_ = 0;
+  std::size_t visible_ = 0;     // columns that the client sees
   std::unique_ptr<routing::CopyRouter> copy_router_;
   bool copying_ = false, copy_started_ = false;
   std::string copy_response_;   // the first shard's CopyInResponse

@@ -52,8 +52,12 @@ std::size_t Session::on_bytes(std::string_view bytes) {
       if (stream_) stream_->want(frame.needed);
       break;
     }
-    if (frame.kind == Frame::Kind::Error && frames_.fault() == protocol::FrameReader::Fault::TooLarge && frames_.allow_large()) {
-      oversized_ = true;
+    if (frame.kind == Frame::Kind::Error && frames_.fault() == protocol::FrameReader::Fault::TooLarge) {
+      if (refuse_oversized(frame.type) == Step::Later) {
+        input_waits_ = true;
+        break;
+      }
+      oversized_ = frames_.allow_large();
       continue;
     }
     if (frame.kind == Frame::Kind::Error) {
@@ -61,15 +65,21 @@ std::size_t Session::on_bytes(std::string_view bytes) {
       fatal(frames_.error());
       return bytes.size();
     }
-    if ((oversized_ ? on_oversized(frame) : handle(frame)) == Step::Later) {
+    if (oversized_) {
+      oversized_ = !frame.last;
+      continue;
+    }
+    if (handle(frame) == Step::Later) {
       rest = before;
       input_waits_ = true;
       break;
     }
+    // Answers of our own must not pile up for a client that sends and does not read.
+    if (stream_ && stream_->above_high_water()) break;
   }
   presenting_ = false;
   if (!stream_) return bytes.size();
-  if ((!takes_input() || input_waits_) && stream_->is_open()) stream_->pause();
+  if ((!takes_input() || input_waits_ || stream_->above_high_water()) && stream_->is_open()) stream_->pause();
   context_.cells.bytes_from_clients.add(bytes.size() - rest.size());
   return bytes.size() - rest.size();
 }
@@ -99,23 +109,32 @@ Session::Step Session::handle(const Frame& frame) {
   }
 }
 
-// A message beyond listen.max_statement_size: dropped as it comes, then refused; the session goes on.
-Session::Step Session::on_oversized(const Frame& frame) {
-  if (!frame.last) return Step::Done;
-  oversized_ = false;
-  if (group_.failed) return Step::Done;
-  const SqlError error{"54000", "a message of " + std::to_string(frame.size) + " bytes exceeds the largest that is taken",
-                       "listen.max_statement_size is " + std::to_string(snapshot_->config->listen.max_statement_size) + " bytes.",
-                       "Raise it, or send large values by COPY.", {}, {}};
-  if (frame.type == 'Q' || frame.type == 'F') {
-    send_error(error);
-    if (in_block()) local_failed_ = true;
-    send_ready();
-  } else {
-    group_.open = true;
-    fail_group(error);
+// A message beyond listen.max_statement_size is coming: refused now, in its place among the replies, and dropped as it
+// comes. The session goes on.
+Session::Step Session::refuse_oversized(char type) {
+  if (group_.failed || mode_ == Mode::CopyData) return Step::Done;  // dropped whatever it says
+  SqlError error = frames_.error();
+  error.hint = "Raise listen.max_statement_size, or send large values by COPY.";
+  const bool in_batch = group_.relayed && relay_ && relay_->open();
+  if (in_batch && relay_->tracker().skipping_until_sync()) return Step::Done;
+  if (in_batch && relay_->tracker().outstanding() >= 8192) return Step::Later;
+  if (relay_ && relay_->open() && relay_->tracker().in_copy_in()) {
+    error.sqlstate = "08P01";  // PostgreSQL, too, loses the protocol's thread over a message out of place
+    fatal(error);
+    return Step::Done;
   }
-  return Step::Done;
+  if (!in_batch && relay_ && relay_->open() && !relay_->quiet()) return Step::Later;
+  const bool ends_batch = type == 'Q' || type == 'F';
+  if (ends_batch && !group_.open) return refuse_query(error);
+  if (ends_batch && !in_batch && !group_.pending.empty() && decide_by_default() == Step::Later) return Step::Later;
+  if (group_.failed) return Step::Done;
+  group_.open = true;
+  fail_group(error);
+  if (!ends_batch) return Step::Done;
+  // What stands before a Query or FunctionCall fails with it, and its ReadyForQuery is the batch's.
+  std::string sync;
+  protocol::encode_sync(sync);
+  return on_sync(Frame{Frame::Kind::Message, 'S', true, true, static_cast<std::uint32_t>(sync.size()), 0, sync});
 }
 
 // What kept the input waiting is over. Safe to call at any time.
@@ -131,6 +150,7 @@ void Session::on_drained() {
   for (auto& link : links_)
     if (link->open()) link->resume();
   if (virtual_) virtual_->on_client_drained();
+  if (stream_ && takes_input() && !input_waits_) stream_->resume();
 }
 
 // The client hung up while its input waits. What it sent completely still runs, as on a direct connection; its end is met
@@ -217,16 +237,16 @@ void Session::orphan() {
     group_ = Group{};
   }
   for (auto& link : links_)
-    if (link->open()) {
-      if (link->tracker().in_copy_in()) {
-        out_.clear();
-        protocol::encode_copy_fail("client connection lost", out_);
-        link->tracker().push_copy_end();
-        link->send(out_);
-      }
-      link->resume();
-    }
+    if (link->open()) link->resume();
   orphan_step();
+}
+
+// The server waits for data that nobody will send any more.
+void Session::fail_copy_in(Link& link) {
+  out_.clear();
+  protocol::encode_copy_fail("client connection lost", out_);
+  link.tracker().push_copy_end();
+  link.send(out_);
 }
 
 // Called whenever something has finished: ends when nothing is owed any more.
@@ -235,6 +255,7 @@ void Session::orphan_step() {
   bool busy = false;
   for (auto& link : links_) {
     if (!link->open()) continue;
+    if (link->tracker().in_copy_in()) fail_copy_in(*link);  // it may have begun only now
     if (!link->idle() && link->quiet() && !link->forced_rollback) {
       // An open transaction, or a batch without its Sync: both end here.
       link->forced_rollback = true;

@@ -79,6 +79,7 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   void end();                                         // ends without a word
   void orphan();
   void orphan_step();
+  void fail_copy_in(Link& link);
   void on_timer();
   bool takes_input() const { return mode_ == Mode::Open || mode_ == Mode::CopyData; }
   bool client_gone() const { return mode_ == Mode::Orphan || mode_ == Mode::Closed; }
@@ -141,6 +142,7 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   bool begin_or_throw_away(Link& link, const routing::StatementFacts& facts, std::string_view text, bool any_shard);
   void note_custom_names(Link& link, std::string_view text);
   bool on_ready(Link& link, char status);
+  void arm_query_timeout();
   void note_statement(Link& link, const routing::StatementFacts& facts, const routing::Route* route);
 
   // ---- session_extended.cpp: extended protocol
@@ -175,6 +177,7 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   Step decide_by_bind(const protocol::Frame& frame);
   Step decide_by_default();
   bool transaction_control(const routing::StatementFacts& facts) const;
+  bool isolated_by_default() const;
   bool for_all_participants(const routing::StatementFacts& facts) const;
   std::optional<protocol::SqlError> refuse_change_on_one(const routing::StatementFacts& facts, const routing::Route& route) const;
   bool pipelines_freely() const;
@@ -205,7 +208,7 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   void forget_named_statements();
   std::string name_on_server(Statement& statement);
   Step leave_server();
-  Step on_oversized(const protocol::Frame& frame);
+  Step refuse_oversized(char type);
   protocol::Result<routing::Route> route_bind(const protocol::Bind& bind, Statement& statement);
   void fail_group(const protocol::SqlError& error);
   void drop_pending();

@@ -23,13 +23,21 @@ std::optional<Session::LocalReply> Session::control_failed(const routing::Statem
   return end_local_block(facts, true);
 }
 
+bool Session::isolated_by_default() const {
+  const auto* isolation = settings_->find("default_transaction_isolation");
+  return isolation && *isolation != "read committed" && *isolation != "read uncommitted";
+}
+
 Session::LocalReply Session::end_local_block(const routing::StatementFacts& facts, bool failed) {
   const bool commit = facts.kind == StatementKind::Commit && !failed;
   const std::string begin = deferred_begin_;
+  const bool read_only = read_only_block_, isolated = isolated_block_;
   tx_ = TransactionStatus::Idle;
   finish_transaction();
   if (facts.chain) {
     deferred_begin_ = begin;
+    read_only_block_ = read_only;
+    isolated_block_ = isolated;
     tx_ = TransactionStatus::InTransaction;
   }
   return LocalReply{commit ? "COMMIT" : "ROLLBACK", {}, {}};
@@ -85,8 +93,7 @@ std::optional<Session::LocalReply> Session::control_locally(const routing::State
     deferred_begin_ = std::string(text.substr(facts.begin, facts.end - facts.begin));
     deferred_savepoints_.clear();
     read_only_block_ = facts.begin_read_only;
-    const auto* isolation = settings_->find("default_transaction_isolation");
-    isolated_block_ = facts.begin_serializable || facts.begin_repeatable_read || (isolation && *isolation != "read committed" && *isolation != "read uncommitted");
+    isolated_block_ = facts.begin_serializable || facts.begin_repeatable_read || isolated_by_default();
     tx_ = TransactionStatus::InTransaction;
     const bool start = deferred_begin_.front() == 's' || deferred_begin_.front() == 'S';
     return LocalReply{start ? "START TRANSACTION" : "BEGIN", {}, {}};

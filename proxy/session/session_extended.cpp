@@ -14,7 +14,22 @@ using protocol::SqlError;
 using routing::Route;
 using Push = protocol::ReplyTracker::Push;
 
+namespace {
+
+constexpr std::size_t kMaxFlights = 65'536;  // a batch may be long, but not without end
+
+}  // namespace
+
 Session::Step Session::on_extended(const Frame& frame) {
+  if (relay_ && relay_->open() && relay_->tracker().in_copy_in()) {  // out of place: the server says so, and ends
+    relay_->send(frame.bytes);
+    return Step::Done;
+  }
+  if (flights_.size() >= kMaxFlights) {
+    if (!group_.open) return Step::Later;
+    if (!group_.failed) fail_group({"54000", "too many requests about prepared statements without a Sync", {}, {}, {}, {}});
+    return Step::Done;
+  }
   if (!group_.open) {
     if (relay_ && relay_->open() && !relay_->quiet() && (!pipelines_freely() || barrier_)) return Step::Later;
     barrier_ = false;

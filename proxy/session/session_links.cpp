@@ -217,7 +217,7 @@ void Session::inject_begin(Link& link) {
   link.in_transaction = true;
   context_.cells.injected_commands.add();
   link.inject(deferred_begin_, [this](Link& begun, Injected& result) {
-    if (!result.error) return;
+    if (!result.error) return tell_parameters(begun);  // a SET LOCAL may be in it
     // The parser took it, so only the server's version can refuse it.
     send_error(*result.error);
     begun.discard();

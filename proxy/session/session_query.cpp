@@ -61,6 +61,10 @@ bool Session::lost_participant() const {
 Session::Step Session::on_query(const Frame& frame) {
   auto query = protocol::decode_query(frame.body());
   if (!query) return refuse_query(query.error());
+  if (relay_ && relay_->open() && relay_->tracker().in_copy_in()) {  // out of place: the server says so, and ends
+    relay_->send(frame.bytes);
+    return Step::Done;
+  }
   if (group_.open && !group_.relayed && !group_.pending.empty()) {
     if (decide_by_default() == Step::Later) return Step::Later;
   }
@@ -186,13 +190,14 @@ Session::Step Session::relay_query(const Frame& frame, const routing::Analysis& 
 
 void Session::forward_query(const Frame& frame, const routing::Analysis& analysis, const Route& route) {
   Link& link = *relay_;
-  const bool single = analysis.statements.size() == 1;
+  const bool alone = link.quiet(), single = analysis.statements.size() == 1;
   if (!single || !begin_or_throw_away(link, analysis.statements.front(), analysis.text, route.any_shard)) inject_begin(link);
   for (const auto& facts : analysis.statements) note_statement(link, facts, nullptr);
   if (link.suspect) note_custom_names(link, analysis.text);
-  in_flight_read_only_ = single && analysis.statements.front().read_only && !in_block();
+  in_flight_read_only_ = single && analysis.statements.front().read_only && !in_block() && (alone || in_flight_read_only_);
   if (route.ddl) ddl_seen_ = true;
   link.server().unnamed.reset();
+  if (link.quiet()) arm_query_timeout();
   link.tracker().push(Request::Query, Disposition::Forward);
   if (route.pushed_sql.empty()) {
     link.send(frame.bytes);
@@ -202,6 +207,10 @@ void Session::forward_query(const Frame& frame, const routing::Analysis& analysi
     link.send(out_);
   }
   ++syncs_sent_;
+}
+
+// Counts from when the server turns to a request: on_ready() begins anew for the next one of a pipeline.
+void Session::arm_query_timeout() {
   if (const auto timeout = pool_settings().query_timeout; timeout.count() > 0) timer_.arm(context_.worker, timeout);
 }
 
@@ -215,7 +224,7 @@ bool Session::begin_or_throw_away(Link& link, const routing::StatementFacts& fac
   inject_begin(link);
   throwaway_ = true;
   // SET TRANSACTION may raise the isolation level: from then on one snapshot must serve the whole block.
-  if (facts.kind == StatementKind::SetTransaction) isolated_block_ = true;
+  if (facts.kind == StatementKind::SetTransaction || facts.name == "transaction_isolation") isolated_block_ = true;
   if (setting) throwaway_setting_ = ";" + std::string(text.substr(facts.begin, facts.end - facts.begin));
   return true;
 }
@@ -239,6 +248,7 @@ Session::Step Session::on_function_call(const Frame& frame) {
   if (step == Step::Later) return step;
   inject_begin(*relay_);
   relay_->wrote = true;
+  in_flight_read_only_ = false;
   relay_->tracker().push(Request::FunctionCall, Disposition::Forward);
   relay_->send(frame.bytes);
   ++syncs_sent_;

@@ -49,6 +49,7 @@ bool Session::on_message(Link& link, const Frame& frame, const ReplyTracker::Rep
 bool Session::on_ready(Link& link, char status) {
   confirm_flights();
   boundary_ = true;
+  if (!link.quiet()) arm_query_timeout();
   const bool failed = std::exchange(error_seen_, false);
   if (!deferred_begin_.empty() && (throwaway_ || !link.in_transaction)) {
     // The block has no server yet: this was answered beside it.
@@ -144,6 +145,7 @@ void Session::on_relay_error(Link& link, const Frame& frame, const ReplyTracker:
   if (!fields) return;
   context_.cells.count_error(fields->sqlstate);
   error_seen_ = true;
+  link.fatal_told = fields->fatal();
   auto* flight = reply.tag != 0 ? find_flight(reply.tag) : nullptr;
   if (reply.request == Request::Parse) {
     // The Parse itself failed: nobody has the statement.
@@ -154,6 +156,9 @@ void Session::on_relay_error(Link& link, const Frame& frame, const ReplyTracker:
     }
   } else if (reply.request == Request::Execute && flight) {
     undo_flight(link, *flight);
+  } else if (fields->sqlstate == "26000" && (reply.request == Request::Bind || reply.request == Request::DescribeStatement)) {
+    // The server lost what it had prepared (DEALLOCATE ALL within a function, say): it gets everything anew.
+    link.server().statements.clear();
   } else if (fields->sqlstate == "0A000" && fields->routine == "RevalidateCachedQuery") {
     // Whoever prepares this text again must get a fresh plan.
     for (auto hash : recent_binds_) link.stale.push_back(hash);
@@ -234,6 +239,7 @@ void Session::on_link_closed(Link& link, const SqlError& error) {
   }
   if (&link == relay_) relay_ = nullptr;
   // The client's session ends with its server, as it would on a direct connection; an idle pooled one never gets here.
+  if (link.fatal_told) return orphan();
   SqlError told = error;
   if (told.sqlstate == "08006") {
     told.hint = "The statement may or may not have been carried out.";

@@ -18,6 +18,7 @@ Session::Step Session::relay_extended(const Frame& frame) {
     return Step::Done;
   }
   if (relay_->tracker().outstanding() >= 8192) return Step::Later;
+  if (relay_->quiet()) arm_query_timeout();
   switch (frame.type) {
     case 'P': return relay_parse(frame);
     case 'B': return relay_bind(frame);
@@ -309,7 +310,8 @@ Session::Step Session::relay_bind(const Frame& frame) {
   const auto& executed = statement.analysis->statements;
   if (executed.size() != 1 || group_.executed || !begin_or_throw_away(*relay_, executed.front(), statement.sql, last_any_shard_)) inject_begin(*relay_);
   if (relay_->suspect) note_custom_names(*relay_, statement.sql);
-  in_flight_read_only_ = executed.size() == 1 && executed.front().read_only && !in_block() && !group_.executed;
+  const bool alone = !group_.executed && relay_->tracker().outstanding_syncs() == 0;
+  in_flight_read_only_ = executed.size() == 1 && executed.front().read_only && !in_block() && (alone || in_flight_read_only_);
   group_.executed = true;
   if (const auto& facts = statement.analysis->statements;
       facts.size() == 1 && facts.front().kind == routing::StatementKind::Deallocate && bind_deallocate(*bind, facts.front()))

@@ -69,7 +69,7 @@ bool VirtualGroup::end_block(bool commit, bool chain) {
     session_.tx_ = TransactionStatus::Idle;
     session_.local_failed_ = false;
     session_.deferred_begin_.clear();
-    session_.read_only_block_ = false;
+    if (!chain) session_.read_only_block_ = session_.isolated_block_ = false;
     if (outcome.warning) session_.send_warning(*outcome.warning);
     if (outcome.error) {
       statement_failed(*outcome.error);

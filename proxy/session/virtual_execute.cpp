@@ -95,6 +95,13 @@ bool VirtualGroup::more_work_behind() const {
   return false;
 }
 
+std::optional<SqlError> VirtualGroup::refuse_several_snapshots(const Route& route) const {
+  const bool isolated = session_.in_block() ? session_.isolated_block_ : session_.isolated_by_default();
+  if (!isolated || route.shards.size() < 2) return std::nullopt;
+  return routing::refuse("isolation_level", "REPEATABLE READ and SERIALIZABLE over several shards would need one snapshot of all of them",
+                         "Use READ COMMITTED, or restrict the statement to one shard key.");
+}
+
 bool VirtualGroup::run(const routing::Analysis& analysis, const protocol::Bind* bind, const Statement* statement, bool simple) {
   if (analysis.statements.size() != 1) {
     statement_failed({"42601", "cannot insert multiple commands into a prepared statement", {}, {}, {}, {}});
@@ -119,9 +126,8 @@ bool VirtualGroup::run(const routing::Analysis& analysis, const protocol::Bind* 
                                      "Send a Sync behind each statement."));
     return true;
   }
-  if (session_.in_block() && session_.isolated_block_ && route->shards.size() > 1) {
-    statement_failed(routing::refuse("isolation_level", "REPEATABLE READ and SERIALIZABLE over several shards would need one snapshot of all of them",
-                                     "Use READ COMMITTED, or restrict the statement to one shard key."));
+  if (auto refusal = refuse_several_snapshots(*route)) {
+    statement_failed(*refusal);
     return true;
   }
   ++executed_;

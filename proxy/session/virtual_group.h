@@ -50,6 +50,7 @@ class VirtualGroup {
   bool run_control(const routing::StatementFacts& facts, std::string_view text);
   bool run_everywhere(const routing::StatementFacts& facts, std::string_view text);
   bool more_work_behind() const;
+  std::optional<protocol::SqlError> refuse_several_snapshots(const routing::Route& route) const;
   bool run_local(const routing::LocalAction& action, bool simple);
   bool end_block(bool commit, bool chain);
   void begin_route();                        // links are there: BEGIN, locks, then the gather
