@@ -36,7 +36,7 @@ void Session::note_custom_names(Link& link, std::string_view text) {
 }
 
 void Session::note_statement(Link& link, const routing::StatementFacts& facts, const Route* route) {
-  if (facts.may_change_session || facts.kind == StatementKind::Unparsable) link.suspect = true;
+  if (facts.may_change_session || facts.kind == StatementKind::Unparsable) link.make_suspect();
   if (!facts.read_only) link.wrote = true;
   if (facts.creates_temp) temp_tables_.push_back(facts.name);
   if (route && route->ddl) ddl_seen_ = true;
