@@ -98,6 +98,7 @@ class Link final : public net::Disposable, public pool::ServerUser {
   std::uint64_t private_environment = 0;
   bool sequences_clean = false;     // DISCARD SEQUENCES was run since the lease began
   bool forced_rollback = false;
+  bool fatal_told = false;          // the client has been given the server's FATAL: nothing is to be added at its end
   unsigned preparing = 0;           // injected commands whose end the session waits for: settings,
   unsigned settling = 0;            // ... and what follows a transaction
   bool unknown_settings = false;    // a custom setting of unknown name may have been set: not for anybody else
