@@ -1,5 +1,6 @@
 #include "routing/plan/refusal.h"
 #include "routing/plan/router.h"
+#include "routing/plan/temp_names.h"
 
 namespace pgweir::routing {
 
@@ -34,6 +35,7 @@ Result<std::shared_ptr<const ClusterRouting>> ClusterRouting::make(std::shared_p
     }
     routing->tables.emplace(table.schema + "." + table.name, std::move(entry));
   }
+  routing->names_beyond_home = pgweir::routing::names_beyond_home(cluster, *routing->catalog);
   return std::shared_ptr<const ClusterRouting>(std::move(routing));
 }
 

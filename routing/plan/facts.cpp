@@ -2,6 +2,7 @@
 #include <array>
 
 #include "routing/plan/functions.h"
+#include "routing/plan/temp_names.h"
 #include "routing/plan/template.h"
 #include "routing/sql/walk.h"
 
@@ -48,8 +49,8 @@ class Collector : public sql::Visitor {
   void on_select(const sql::Select& s) override {
     if (s.locking || s.into) read_only = false;
     if (s.into) {
-      facts_.may_change_session |= s.into_relation.temporary;
-      facts_.creates_temp |= s.into_relation.temporary;
+      facts_.creates_temp |= pgweir::routing::creates_temp(s.into_relation, path_);
+      facts_.may_change_session |= facts_.creates_temp;
       facts_.name = s.into_relation.name;
     }
   }
@@ -232,6 +233,20 @@ bool read_only_command(const sql::Statement& s, bool tree_read_only) {
   }
 }
 
+void temp_relation(const sql::Statement& s, const SearchPath& path, StatementFacts& f) {
+  const sql::RelationName& name = s.relations.front();
+  f.creates_temp = s.creates && creates_temp(name, path);
+  if (f.creates_temp) f.name = name.name;
+  f.may_change_session |= f.creates_temp;
+  for (const auto& option : s.options) {
+    if (option.name != "rename" || !(name.schema.empty() || is_temp_schema(name.schema))) continue;
+    f.may_change_session = true;  // it may be a temp one: the census tells
+    if (name.schema.empty()) continue;
+    f.creates_temp = true;
+    f.name = option.text;
+  }
+}
+
 }  // namespace
 
 StatementFacts statement_facts(const ClusterRouting& cluster, const SearchPath& path, const sql::Statement& s) {
@@ -256,11 +271,7 @@ StatementFacts statement_facts(const ClusterRouting& cluster, const SearchPath& 
   f.may_change_session |= changes_session(f.kind) || s.too_deep || (s.command == Command::Declare && s.hold);
   if (f.kind == StatementKind::Begin) begin_options(s, f);
   if (f.kind == StatementKind::Explain && !explain_executes(s)) f.uses_sequence_state = false;
-  if (f.kind == StatementKind::Ddl && !s.relations.empty() && s.relations.front().temporary) {
-    f.creates_temp = true;
-    f.name = s.relations.front().name;
-    f.may_change_session = true;
-  }
+  if (f.kind == StatementKind::Ddl && !s.relations.empty()) temp_relation(s, path, f);
   return f;
 }
 

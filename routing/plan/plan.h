@@ -76,6 +76,7 @@ struct Plan {
   std::unique_ptr<InsertPlan> insert;
   std::string reference_table;           // schema.table of the reference table written
   std::vector<std::string> unqualified;  // names that a temp table could hide
+  bool names_index = false;              // ... and an index of a temp table
   std::string explanation;
 };
 

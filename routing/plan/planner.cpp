@@ -56,6 +56,7 @@ void Planner::query(const sql::Statement& s) {
     plan_->refusal = std::move(f);
     return;
   }
+  if (s.select && s.select->into) return select_into(s);
   if (!s.modify && !any_sharded_) return;
   Failure multi;
   const bool sharded_target = s.modify && target().sharded();

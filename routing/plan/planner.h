@@ -49,7 +49,12 @@ class Planner {
   void ddl(const sql::Statement& statement);
   Failure ddl_indexes(const sql::Statement& statement, ShardSet& shards);
   Failure ddl_relations(const sql::Statement& statement, ShardSet& shards);
-  Failure new_table(const sql::Statement& statement, ShardSet& shards);
+  Failure new_table(const sql::Statement& statement, const sql::RelationName& name, ShardSet& shards);
+  Failure new_temp(const sql::Statement& statement, const sql::RelationName& name, ShardSet& shards);
+  Failure new_view(const sql::Statement& statement, ShardSet& shards);
+  Failure table_as(const sql::Statement& statement, const sql::RelationName& name, ShardSet& shards);
+  void select_into(const sql::Statement& statement);
+  Failure renamed_to(const sql::Statement& statement, const std::string& name);
   Failure old_relation(const sql::Statement& statement, const sql::RelationName& name, ShardSet& shards);
   Failure rename_checks(const sql::Statement& statement);
   Failure reference_ddl(const sql::Statement& statement);

@@ -3,6 +3,7 @@
 
 #include "routing/plan/planner.h"
 #include "routing/plan/refusal.h"
+#include "routing/plan/temp_names.h"
 #include "routing/plan/type_oids.h"
 
 namespace pgweir::routing {
@@ -25,7 +26,7 @@ void Planner::finish_ddl(const sql::Statement& s, ShardSet shards) {
   route.shards = std::move(shards);
   route.write = true;
   route.count = Route::Count::First;
-  route.ddl = s.command == Command::Ddl || s.command == Command::CreateTableAs;
+  route.ddl = s.command == Command::Ddl || s.command == Command::CreateTableAs || s.command == Command::Select;
   route.explanation = plan_->explanation;
   plan_->write = true;
   plan_->ddl = route.ddl;
@@ -37,8 +38,11 @@ Planner::Failure Planner::old_relation(const sql::Statement&, const sql::Relatio
   const ShardSet all = ShardSet::all(cluster_.cluster->shards.size());
   const ShardSet home = ShardSet::single(binder_.home());
   shards = home;
-  if (name.temporary || name.schema.substr(0, 3) == "pg_" || name.schema == "information_schema") return std::nullopt;
-  if (name.schema.empty()) plan_->unqualified.push_back(name.name);
+  if (name.schema.substr(0, 3) == "pg_" || name.schema == "information_schema") return std::nullopt;
+  if (name.schema.empty()) {
+    plan_->unqualified.push_back(name.name);
+    if (binder_.temp_name(name.name)) return std::nullopt;
+  }
   const auto at = [&](const std::string& schema) {
     const auto entry = cluster_.tables.find(schema + "." + name.name);
     const CatalogTable* t = cluster_.catalog->find_table(schema, name.name);
@@ -62,14 +66,26 @@ Planner::Failure Planner::old_relation(const sql::Statement&, const sql::Relatio
   return std::nullopt;
 }
 
-// relations[0] is created, the others are parents, models or targets of foreign keys.
-Planner::Failure Planner::new_table(const sql::Statement& s, ShardSet& shards) {
-  const sql::RelationName& name = s.relations.front();
-  const ShardSet all = ShardSet::all(cluster_.cluster->shards.size());
-  if (name.temporary || name.schema == "pg_temp") {
-    shards = ShardSet::single(binder_.home());
-    return std::nullopt;
+Planner::Failure Planner::new_temp(const sql::Statement& s, const sql::RelationName& name, ShardSet& shards) {
+  shards = ShardSet::single(binder_.home());
+  if (cluster_.names_beyond_home.contains(name.name)) return temp_shadows(name.name);
+  const bool inherits =
+      std::any_of(s.options.begin(), s.options.end(), [](const auto& o) { return o.name == "inherits"; });
+  for (std::size_t i = 1; inherits && i < s.relations.size(); ++i) {
+    ShardSet parent;
+    if (auto f = old_relation(s, s.relations[i], parent)) return f;
+    if (parent != shards) {
+      return refuse(reason::kTempTable, "a temp table as a part of " + s.relations[i].name + " would add rows at home",
+                    "Write LIKE instead of INHERITS.");
+    }
   }
+  return std::nullopt;
+}
+
+// `name` is created; the statement's relations behind the first are parents, models or targets of foreign keys.
+Planner::Failure Planner::new_table(const sql::Statement& s, const sql::RelationName& name, ShardSet& shards) {
+  const ShardSet all = ShardSet::all(cluster_.cluster->shards.size());
+  if (creates_temp(name, path_)) return new_temp(s, name, shards);
   const std::string schema = !name.schema.empty()     ? name.schema
                              : !path_.schemas.empty() ? path_.schemas.front()
                                                       : "public";
@@ -98,12 +114,30 @@ Planner::Failure Planner::new_table(const sql::Statement& s, ShardSet& shards) {
   return std::nullopt;
 }
 
+// A relation that comes to bear the name of a table of other shards.
+Planner::Failure Planner::renamed_to(const sql::Statement& s, const std::string& name) {
+  if (!cluster_.names_beyond_home.contains(name)) return std::nullopt;
+  const auto r = binder_.lookup(s.relations.front());
+  if (r.ok() && r->kind == RelationKind::Home) return temp_shadows(name);
+  return refuse(reason::kDdl, "\"" + name + "\" is the name of a table of other shards", "Choose another name.");
+}
+
 Planner::Failure Planner::rename_checks(const sql::Statement& s) {
   if (s.relations.empty()) return std::nullopt;
+  for (const auto& option : s.options) {
+    const bool to_listed = option.name == "new_schema" && !s.relations.empty() &&
+                           cluster_.tables.contains(option.text + "." + s.relations.front().name);
+    if (to_listed) {
+      return refuse(reason::kDdl, "the configuration names a table " + option.text + "." + s.relations.front().name,
+                    "Choose another schema.");
+    }
+    if (option.name != "rename") continue;
+    if (auto f = renamed_to(s, option.text)) return f;
+  }
   auto r = binder_.lookup(s.relations.front());
   if (!r.ok() || r->entry == nullptr) return std::nullopt;
   for (const auto& option : s.options) {
-    if (option.name == "rename" && s.object == DdlObject::Relation && s.relations.front().name == r->name) {
+    if ((option.name == "rename" || option.name == "new_schema") && s.object == DdlObject::Relation && s.relations.front().name == r->name) {
       return refuse(
           reason::kDdl,
           "table " + r->name + " is named in the configuration: another name or schema would leave it unrouted",
@@ -141,12 +175,15 @@ Planner::Failure Planner::reference_ddl(const sql::Statement& s) {
 }
 
 Planner::Failure Planner::ddl_relations(const sql::Statement& s, ShardSet& shards) {
+  const sql::RelationName* first = s.relations.empty() ? nullptr : &s.relations.front();
+  const bool temp = first != nullptr && (is_temp_schema(first->schema) ||
+                                         (first->schema.empty() && binder_.temp_name(first->name)));
   for (std::size_t i = 0; i < s.relations.size(); ++i) {
     ShardSet one;
     if (auto f = old_relation(s, s.relations[i], one)) return f;
     if (i == 0) {
       shards = one;
-    } else if (one != shards && !(s.object == DdlObject::Relation && one.contains_all(shards))) {
+    } else if (one != shards && (temp || s.object != DdlObject::Relation || !one.contains_all(shards))) {
       return refuse(reason::kTablesApart, "the tables of this command are on different shards",
                     "Send one command for each.");
     }
@@ -174,6 +211,7 @@ Planner::Failure Planner::ddl_indexes(const sql::Statement& s, ShardSet& shards)
   for (const auto& name : s.relations) {
     const auto table = table_of(name);
     if (!table) continue;
+    plan_->names_index |= name.schema.empty();
     if (table->name.empty()) {
       return refuse(reason::kTablesApart, "index " + name.name + " is on different tables of different shards",
                     "Run the command on each shard's own address.");
@@ -191,6 +229,50 @@ Planner::Failure Planner::ddl_indexes(const sql::Statement& s, ShardSet& shards)
   return std::nullopt;
 }
 
+// The query is bound: the new table's shard must have all that it reads.
+Planner::Failure Planner::table_as(const sql::Statement& s, const sql::RelationName& name, ShardSet& shards) {
+  if (any_sharded_) {
+    return refuse(reason::kInto, "a new table from the rows of sharded tables",
+                  "Create the table, then fill it by INSERT or COPY.");
+  }
+  if (auto f = new_table(s, name, shards)) return f;
+  if (shards.size() == 1 && plan_->allowed->contains_all(shards)) return std::nullopt;
+  return refuse(reason::kTablesApart, "the query's tables are not on the new table's shard",
+                "Create the table, then fill it by COPY.");
+}
+
+// PostgreSQL makes a view over a temp relation temp, too.
+Planner::Failure Planner::new_view(const sql::Statement& s, ShardSet& shards) {
+  bool temp = creates_temp(s.relations.front(), path_);
+  for (const auto& level : bound_.levels) {
+    for (const BoundRelation& r : level->relations) temp |= r.temporary;
+  }
+  if (!temp) {
+    shards = any_sharded_ ? ShardSet::all(cluster_.cluster->shards.size()) : *plan_->allowed;
+    return std::nullopt;
+  }
+  if (auto f = new_temp(s, s.relations.front(), shards)) return f;
+  if (any_sharded_) {
+    return refuse(reason::kTempTable, "a temp view lives on the home shard and would see only its rows",
+                  "Write the view's query in the statement.");
+  }
+  if (plan_->allowed->contains_all(shards)) return std::nullopt;
+  return refuse(reason::kTablesApart, "the view's tables are not on the home shard",
+                "Write the view's query in the statement.");
+}
+
+void Planner::select_into(const sql::Statement& s) {
+  ShardSet shards;
+  if (auto f = table_as(s, s.select->into_relation, shards)) {
+    plan_->refusal = std::move(f);
+    return;
+  }
+  plan_->narrowings.clear();
+  plan_->nows.clear();
+  plan_->allowed.reset();
+  finish_ddl(s, std::move(shards));
+}
+
 void Planner::ddl(const sql::Statement& s) {
   const ShardSet all = ShardSet::all(cluster_.cluster->shards.size());
   ShardSet shards = all;
@@ -199,28 +281,21 @@ void Planner::ddl(const sql::Statement& s) {
     if (!s.inner || !(s.inner->select || s.inner->modify))
       f = refuse(reason::kDdl, "CREATE TABLE AS of this command is not routed", "Write the query itself.");
     if (!f) f = bind(*s.inner);
-    const bool table = s.command == Command::CreateTableAs;
-    if (!f && table && any_sharded_)
-      f = refuse(reason::kInto, "CREATE TABLE AS from sharded tables",
-                 "Create the table, then fill it by INSERT or COPY.");
-    if (!f && table) f = new_table(s, shards);
-    if (!f && table && (shards.size() != 1 || !plan_->allowed->contains_all(shards)))
-      f = refuse(reason::kTablesApart, "the query's tables are not on the new table's shard",
-                 "Create the table, then fill it by COPY.");
-    if (!f && !table) shards = any_sharded_ ? all : *plan_->allowed;
+    if (!f) f = s.command == Command::CreateTableAs ? table_as(s, s.relations.front(), shards) : new_view(s, shards);
     plan_->narrowings.clear();
     plan_->nows.clear();
     plan_->allowed.reset();
   } else {
     switch (s.object) {
       case DdlObject::NewTable:
-        f = new_table(s, shards);
+        f = new_table(s, s.relations.front(), shards);
         break;
       case DdlObject::Relation:
       case DdlObject::View:
       case DdlObject::DropRelations:
       case DdlObject::Sequence:
-        f = ddl_relations(s, shards);
+        f = s.creates && creates_temp(s.relations.front(), path_) ? new_temp(s, s.relations.front(), shards)
+                                                                  : ddl_relations(s, shards);
         break;
       case DdlObject::DropIndex:
         f = ddl_indexes(s, shards);

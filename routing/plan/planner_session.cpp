@@ -184,6 +184,7 @@ void Planner::utility(const sql::Statement& s) {
       break;
     case Command::Lock: {
       for (const auto& name : s.relations) {
+        if (name.schema.empty()) plan_->unqualified.push_back(name.name);
         auto r = binder_.lookup(name);
         if (!r.ok()) {
           plan_->refusal = r.error();

@@ -23,6 +23,7 @@ inline constexpr char kTableTriggers[] = "triggers";
 inline constexpr char kTableRowSecurity[] = "row_security";
 inline constexpr char kTablesApart[] = "tables_apart";          // tables of the statement have no shard in common
 inline constexpr char kTempTable[] = "temp_table";              // temp joined with sharded
+inline constexpr char kTempShadows[] = "temp_shadows";          // a temp relation named like a table of several shards
 inline constexpr char kFunction[] = "function";                 // unknown whether it reads tables
 inline constexpr char kFunctionMissing[] = "function_missing";  // 42883
 inline constexpr char kFunctionReads[] = "function_reads_tables";

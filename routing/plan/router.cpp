@@ -1,9 +1,12 @@
 #include "routing/plan/router.h"
 
+#include <algorithm>
+
 #include "routing/plan/analysis_cache.h"
 #include "routing/plan/decide.h"
 #include "routing/plan/planner.h"
 #include "routing/plan/refusal.h"
+#include "routing/plan/temp_names.h"
 #include "routing/plan/template.h"
 #include "routing/sql/parse.h"
 #include "routing/sql/token.h"
@@ -46,13 +49,28 @@ void unparsable(Analysis& analysis, std::string message) {
   StatementFacts facts;
   facts.kind = StatementKind::Unparsable;
   facts.end = analysis.text.size();
-  facts.may_change_session = true;
+  facts.may_change_session = facts.runs_code = true;
   analysis.statements.push_back(std::move(facts));
   analysis.templates.push_back(std::make_shared<StatementTemplate>());
   analysis.parse_error = std::move(message);
 }
 
+// A temp relation that a function has made may hide a table of several shards.
+std::optional<SqlError> hidden_by_temp(const ClusterRouting& cluster, const Plan& plan,
+                                       std::span<const std::string> temp) {
+  if (plan.names_index) {
+    return refuse(reason::kTempShadows, "an index of a temp table may have the name of the index",
+                  "Write the index's schema.");
+  }
+  for (const auto& name : plan.unqualified) {
+    if (cluster.names_beyond_home.contains(name) && std::find(temp.begin(), temp.end(), name) != temp.end())
+      return temp_shadows(name);
+  }
+  return std::nullopt;
+}
+
 bool uses_temp(const Plan& plan, std::span<const std::string> temp) {
+  if (plan.names_index) return true;
   for (const auto& name : plan.unqualified) {
     for (const auto& t : temp) {
       if (name == t) return true;
@@ -163,6 +181,7 @@ Result<Route> Router::route(const ClusterRouting& cluster, const Analysis& analy
                   "Statements on a sharded cluster are read with the grammar of PostgreSQL 15.", "42601");
   }
   if (!context.temp_tables.empty() && uses_temp(*statement.plan, context.temp_tables)) {
+    if (auto hidden = hidden_by_temp(cluster, *statement.plan, context.temp_tables)) return *hidden;
     const auto plan = Planner(cluster, impl_->path, current->text, context.temp_tables).build(*statement.statement);
     return decide({cluster, current->text, facts, statement, *plan, parameters, context});
   }

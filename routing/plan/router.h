@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "config/config.h"
@@ -33,6 +34,7 @@ struct ClusterRouting {
     std::shared_ptr<const Placement> placement;
   };
   std::unordered_map<std::string, TableEntry> tables;
+  std::unordered_set<std::string> names_beyond_home;  // that temp relations must not have: plan/temp_names.h
   static Result<std::shared_ptr<const ClusterRouting>> make(std::shared_ptr<const config::Config>,
                                                             const config::Cluster&, std::shared_ptr<const Catalog>,
                                                             std::uint64_t version);
@@ -101,7 +103,9 @@ struct StatementFacts {
   std::string
       name;  // Prepare/Execute/Deallocate: statement (empty: ALL); Set/Reset/Show: setting; Declare/Fetch: cursor
   unsigned max_parameter = 0;  // highest $n
-  bool creates_temp = false;   // CREATE TEMP TABLE/VIEW/SEQUENCE, SELECT INTO TEMP: `name` is the relation's name
+  // CREATE TEMP TABLE/VIEW/SEQUENCE, SELECT INTO TEMP, also by schema pg_temp and by a path that begins with it, and a
+  // rename of pg_temp.x: `name` is the relation's name.
+  bool creates_temp = false;
 };
 
 class StatementTemplate;  // private to plan/: facts plus the analysed tree in our own form

@@ -3,6 +3,7 @@
 // catalog.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <span>
@@ -86,6 +87,7 @@ class Binder {
   // Looks a table up by the rules of the search path and the configuration.
   Result<BoundRelation> lookup(const sql::RelationName& name) const;
   ShardId home() const;
+  bool temp_name(std::string_view name) const { return std::find(temp_.begin(), temp_.end(), name) != temp_.end(); }
   std::optional<ShardId> shard_named(std::string_view name) const;
 
  private:

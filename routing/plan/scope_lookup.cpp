@@ -3,6 +3,7 @@
 
 #include "routing/plan/refusal.h"
 #include "routing/plan/scope.h"
+#include "routing/plan/temp_names.h"
 
 namespace pgweir::routing {
 namespace {
@@ -112,7 +113,7 @@ Result<BoundRelation> Binder::lookup(const sql::RelationName& name) const {
   const Catalog& catalog = *cluster_.catalog;
   if (!name.schema.empty()) {
     if (system_schema(name.schema)) {
-      at_home.temporary = name.schema == "pg_temp";
+      at_home.temporary = is_temp_schema(name.schema);
       return at_home;
     }
     const CatalogTable* t = catalog.find_table(name.schema, name.name);
@@ -122,7 +123,7 @@ Result<BoundRelation> Binder::lookup(const sql::RelationName& name) const {
     }
     return found(name, name.schema, t);
   }
-  if (std::find(temp_.begin(), temp_.end(), name.name) != temp_.end()) {
+  if (temp_name(name.name)) {
     at_home.temporary = true;
     return at_home;
   }

@@ -7,6 +7,7 @@ namespace pgweir::routing {
 
 std::string SearchPath::key() const {
   std::string key = catalog_first ? "1" : "0";
+  key += creates_temp ? 't' : '-';
   for (const auto& s : schemas) key.append(1, '\0').append(s);
   return key;
 }
@@ -15,7 +16,7 @@ std::string SearchPath::key() const {
 SearchPath SearchPath::resolve(std::string_view setting, std::string_view user, const Catalog* catalog) {
   SearchPath path;
   std::size_t at = 0;
-  bool first = true;
+  bool first = true, created_in_catalog = false;
   while (at < setting.size()) {
     while (at < setting.size() && (std::isspace(static_cast<unsigned char>(setting[at])) || setting[at] == ',')) ++at;
     if (at >= setting.size()) break;
@@ -36,9 +37,14 @@ SearchPath SearchPath::resolve(std::string_view setting, std::string_view user, 
     if (name == "pg_catalog") {
       path.catalog_first = first;
       first = false;
+      created_in_catalog |= path.schemas.empty();
       continue;
     }
     first = false;
+    if (name == "pg_temp") {
+      path.creates_temp |= !created_in_catalog && path.schemas.empty();
+      continue;
+    }
     const bool exists = catalog == nullptr || !catalog->loaded ||
                         std::find(catalog->schemas.begin(), catalog->schemas.end(), name) != catalog->schemas.end();
     if (exists && std::find(path.schemas.begin(), path.schemas.end(), name) == path.schemas.end())

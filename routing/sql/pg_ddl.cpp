@@ -58,8 +58,10 @@ void PgConverter::table_element(const Node* node, Statement& s) {
 
 void PgConverter::create_table(const CreateStmt& node, Statement& s) {
   s.object = DdlObject::NewTable;
+  s.creates = true;
   add_relation(node.relation, s);
   add_relations(node.inhRelations, s);
+  if (node.inhRelations != nullptr) s.options.push_back(Option{"inherits", {}, {}, false, false, false});
   for (int i = 0; i < list_length(node.tableElts); ++i) table_element(nth<Node>(node.tableElts, i), s);
   for (int i = 0; i < list_length(node.constraints); ++i) table_element(nth<Node>(node.constraints, i), s);
   s.if_exists = node.if_not_exists;
@@ -215,11 +217,13 @@ bool PgConverter::table_ddl(const Node* node, Statement& s) {
       return true;
     case T_ViewStmt:
       s.object = DdlObject::View;
+      s.creates = true;
       add_relation(as<ViewStmt>(node).view, s);
       s.inner = inner(as<ViewStmt>(node).query);
       return true;
     case T_CreateSeqStmt:
       s.object = DdlObject::Sequence;
+      s.creates = true;
       add_relation(as<CreateSeqStmt>(node).sequence, s);
       return true;
     case T_AlterSeqStmt:
@@ -246,8 +250,10 @@ bool PgConverter::object_ddl(const Node* node, Statement& s) {
       const auto& rename = as<RenameStmt>(node);
       // RENAME COLUMN and ATTRIBUTE carry the relation's kind beside.
       const bool part = rename.renameType == OBJECT_COLUMN || rename.renameType == OBJECT_ATTRIBUTE;
+      const bool attached = rename.renameType == OBJECT_TABCONSTRAINT || rename.renameType == OBJECT_TRIGGER ||
+                            rename.renameType == OBJECT_RULE || rename.renameType == OBJECT_POLICY;
       object_statement(part ? rename.relationType : rename.renameType, rename.relation, rename.object, s);
-      s.options.push_back(Option{part ? "rename_part" : "rename", text_of(rename.newname), {}, true, false, false});
+      s.options.push_back(Option{part || attached ? "rename_part" : "rename", text_of(rename.newname), {}, true, false, false});
       if (part && rename.subname != nullptr)
         s.options.push_back(Option{"renamed_column", text_of(rename.subname), {}, true, false, false});
       return true;
@@ -255,7 +261,7 @@ bool PgConverter::object_ddl(const Node* node, Statement& s) {
     case T_AlterObjectSchemaStmt:
       object_statement(as<AlterObjectSchemaStmt>(node).objectType, as<AlterObjectSchemaStmt>(node).relation,
                        as<AlterObjectSchemaStmt>(node).object, s);
-      s.options.push_back(Option{"rename", text_of(as<AlterObjectSchemaStmt>(node).newschema), {}, true, false, false});
+      s.options.push_back(Option{"new_schema", text_of(as<AlterObjectSchemaStmt>(node).newschema), {}, true, false, false});
       return true;
     case T_AlterOwnerStmt:
       object_statement(as<AlterOwnerStmt>(node).objectType, as<AlterOwnerStmt>(node).relation,

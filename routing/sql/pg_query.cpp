@@ -211,6 +211,9 @@ SelectPtr PgConverter::select(const Node* node) {
     result->all = stmt.all;
     result->left = select(reinterpret_cast<const Node*>(stmt.larg));
     result->right = select(reinterpret_cast<const Node*>(stmt.rarg));
+    // INTO stands in the first SELECT and is about the whole.
+    result->into = std::exchange(result->left->into, false);
+    if (result->into) result->into_relation = std::move(result->left->into_relation);
   }
   result->order_by = sort_items(stmt.sortClause);
   if (stmt.limitOffset != nullptr) result->offset = expr(stmt.limitOffset);

@@ -152,6 +152,7 @@ void PgConverter::create_table_as(const CreateTableAsStmt& node, Statement& s) {
   s.command = Command::CreateTableAs;
   s.inner = inner(node.query);
   if (node.into != nullptr) add_relation(node.into->rel, s);
+  s.creates = true;
   s.object = node.objtype == OBJECT_MATVIEW ? DdlObject::View : DdlObject::NewTable;
   s.if_exists = node.if_not_exists;
 }

@@ -92,6 +92,7 @@ struct Statement {
   std::string name;                 // setting, prepared statement, cursor, channel, savepoint, gid
   std::vector<std::string> values;  // SET: the values as text
   bool local = false;               // SET LOCAL
+  bool creates = false;             // relations[0] is made by it: CREATE TABLE, TABLE AS, VIEW, SEQUENCE
   bool chain = false, concurrently = false, cascade = false, if_exists = false;
   bool hold = false;                                 // DECLARE ... WITH HOLD
   bool from = false, program = false, file = false;  // COPY

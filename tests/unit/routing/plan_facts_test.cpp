@@ -5,10 +5,12 @@
 namespace pgweir::routing {
 namespace {
 
-StatementFacts facts(const std::string& text) {
+StatementFacts facts(const std::string& text, const char* search_path = "public") {
   static const auto cluster = plain_cluster();
   static Router router;
-  return router.analyze(*cluster, text, RouteContext{})->statements.at(0);
+  RouteContext context;
+  context.search_path = search_path;
+  return router.analyze(*cluster, text, context)->statements.at(0);
 }
 
 TEST(Facts, ReadOnlyIsProven) {
@@ -52,6 +54,21 @@ TEST(Facts, TransactionsAndNames) {
   EXPECT_EQ(facts("prepare foo as select 1").name, "foo");
   EXPECT_EQ(facts("create temp table scratch (a int)").name, "scratch");
   EXPECT_TRUE(facts("create temp table scratch (a int)").creates_temp);
+  for (const char* text :
+       {"create table pg_temp.scratch (a int)", "create temp view scratch as select 1", "create temp sequence scratch",
+        "create table pg_temp_3.scratch as select 1", "create temp table scratch as select 1",
+        "select 1 as a into pg_temp.scratch", "select 1 as a into temp scratch union select 2",
+        "create view pg_temp.scratch as select 1", "create sequence pg_temp.scratch",
+        "alter table pg_temp.other rename to scratch"}) {
+    EXPECT_TRUE(facts(text).creates_temp && facts(text).may_change_session) << text;
+    EXPECT_EQ(facts(text).name, "scratch") << text;
+  }
+  EXPECT_TRUE(facts("create table scratch (a int)", "pg_temp, public").creates_temp);
+  EXPECT_TRUE(facts("alter table other rename to scratch").may_change_session);
+  for (const char* path : {"public, pg_temp", "pg_catalog, pg_temp", "public"})
+    EXPECT_FALSE(facts("create table scratch (a int)", path).creates_temp) << path;
+  for (const char* text : {"drop table pg_temp.scratch", "alter table pg_temp.scratch add b int", "create table x ()"})
+    EXPECT_FALSE(facts(text).creates_temp) << text;
   EXPECT_EQ(facts("select $3, $1").max_parameter, 3u);
   EXPECT_TRUE(facts("vacuum").no_transaction_block &&
               facts("create index concurrently on orders (k)").no_transaction_block);

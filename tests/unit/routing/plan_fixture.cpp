@@ -184,6 +184,12 @@ void fill(Catalog& c) {
   add_table(c, "stray", {"id int8", "what text"});
   add_table(c, "a_view", {"id int8"}, {}, 'v');
   add_table(c, "a_sequence", {"last_value int8"}, {}, 'S');
+  CatalogType color;
+  color.schema = "public";
+  color.name = "color";
+  color.oid = 18000;
+  color.type = 'e';
+  c.types[color.oid] = color;
   add_functions(c);
   c.operators = {{"public", "~~~"}};
 }

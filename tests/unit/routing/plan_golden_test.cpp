@@ -79,6 +79,8 @@ void apply_session(const std::string& session, RouteContext& c, std::vector<std:
   if (has("hint-us1")) c.hint_shard = "us1";
   if (has("role-replica")) c.hint_role = "replica";
   if (has("temp-orders")) temp.push_back("orders");
+  if (has("temp-scratch")) temp.push_back("scratch");
+  if (has("path-temp")) c.search_path = "pg_temp, public";
   if (has("unbound")) c.parameters_known = false;
 }
 
