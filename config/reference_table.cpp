@@ -47,7 +47,7 @@ constexpr KeyInfo kKeys[] = {
 
     {"peer", "node_id", "integer 0-1023", "required", "The other process's `listen.node_id`."},
     {"peer", "address", "address", "required",
-     "Where it listens. Cancel requests of its clients are forwarded there."},
+     "Where only it listens. Cancel requests of its clients are forwarded there, without TLS."},
 
     {"tls.client", "mode", "disable, allow, require, verify-ca or verify-full", "disable",
      "What applications meet. `allow`: TLS for those who ask; `require`: no others; `verify-ca`: with a "

@@ -4,6 +4,7 @@
 #include "proxy/session/accept.h"
 #include "proxy/session/admin_session.h"
 #include "proxy/session/cancel.h"
+#include "proxy/session/peer_cancel.h"
 #include "proxy/session/session.h"
 
 namespace pgweir::session {
@@ -91,7 +92,13 @@ void Login::start_tls() {
 
 // The answer to a cancel request is the end of its connection.
 void Login::on_cancel(std::int32_t pid, std::string_view key) {
-  if (auto target = cancel_registry().find(pid, key)) {
+  auto target = cancel_registry().find(pid, key);
+  if (const auto from_peer = forwarded_key(key); !target && !from_peer.empty()) {
+    target = cancel_registry().find(pid, from_peer);
+  } else if (!target) {
+    forward_cancel(context_, pid, key);
+  }
+  if (target) {
     net::Worker& there = *context_.runtime.workers[target->worker];
     there.post([&runtime = context_.runtime, &there, session = target->session] {
       auto& context = WorkerContext::of(runtime, there);
