@@ -63,6 +63,9 @@ class ServerConnection final : public net::StreamHandler {
   protocol::FrameReader frames;
   std::shared_ptr<const void> unnamed;            // the client statement that the server's unnamed statement stands for; null: none
   SettingsPtr settings = Settings::empty();       // as set in the session (source 'session')
+  // The session (its id) whose sequence values currval() and lastval() would give here. 0: nobody's, there are none.
+  static constexpr std::uint64_t kSequencesUnknown = ~std::uint64_t{0};
+  std::uint64_t sequence_user = 0;
   protocol::TransactionStatus status = protocol::TransactionStatus::Idle;
   // Cancel requests under way: the connection is not reusable meanwhile. Shared with the cancel connection, which may outlive this.
   struct Cancels { unsigned in_flight = 0; std::function<void()> ended; };  // ended: runs once when the count falls to 0

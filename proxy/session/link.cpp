@@ -34,6 +34,12 @@ Link::Link(pool::Lease lease, routing::ShardId shard, routing::Role role, LinkSi
 Link::~Link() { discard(); }
 
 void Link::inject(std::string_view sql, std::function<void(Link&, Injected&)> done) {
+  if (lease_->tracker.push(Request::Query, Disposition::Swallow) == ReplyTracker::Push::Skipped) {
+    Injected nothing;
+    nothing.skipped = true;
+    if (done) done(*this, nothing);
+    return;
+  }
   injected_.push_back({std::move(done), {}});
   lease_->unnamed.reset();  // a simple Query drops it
   lease_->tracker.push(Request::Query, Disposition::Swallow);
@@ -108,6 +114,7 @@ bool Link::handle(const Frame& frame, std::string_view& run) {
   if (frame.type == 'Z' && !frame.body().empty()) status = frame.body().front();
   const auto reply = tracker.on_message(static_cast<BackendMessage>(frame.type), status);
   if (!frame.last) chunk_reply_ = reply;
+  if (!tracker.skipped().empty()) forget_skipped();
   if (frame.type == 'S') lease_->on_parameter_status(frame.body());
   // Undone in the reverse order of their doing.
   for (auto skipped = tracker.skipped().rbegin(); skipped != tracker.skipped().rend(); ++skipped) sink_->on_skipped(*this, *skipped);
@@ -140,6 +147,18 @@ bool Link::handle(const Frame& frame, std::string_view& run) {
   }
   return static_cast<bool>(lease_);
 }
+// Commands of ours behind an error in an extended batch: the server reads on to the Sync. What was sent before them has been
+// answered, so they are the oldest ones.
+void Link::forget_skipped() {
+  for (const auto& skipped : lease_->tracker.skipped()) {
+    if (skipped.request != Request::Query || skipped.disposition != Disposition::Swallow || injected_.empty()) continue;
+    Command command = std::move(injected_.front());
+    injected_.pop_front();
+    command.result.skipped = true;
+    if (command.done) command.done(*this, command.result);
+  }
+}
+
 
 void Link::swallow(const Frame& frame, const ReplyTracker::Reply& reply) {
   // Injected statements in a client's batch (Parse, Close) are the session's: it asks by the tag.

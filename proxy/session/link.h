@@ -45,6 +45,7 @@ class LinkSink {
 // The outcome of an injected command.
 struct Injected {
   std::optional<protocol::SqlError> error;
+  bool skipped = false;                                      // it stood behind an error: the server did not run it
   std::string tag;                                           // of the last command in it
   std::vector<std::vector<std::optional<std::string>>> rows; // text format; bounded by kMaxInjectedRows
 };
@@ -71,8 +72,8 @@ class Link final : public net::Disposable, public pool::ServerUser {
     cells_.bytes_to_servers.add(bytes.size());
     lease_->send(bytes);
   }
-  // A simple Query whose replies stay here; `done` runs after its ReadyForQuery. May be called at any time when no
-  // extended batch is open.
+  // A simple Query whose replies stay here; `done` runs after its ReadyForQuery, or when it turns out (perhaps at once)
+  // that the server skips it. It ends the implicit transaction of an extended batch that is open.
   void inject(std::string_view sql, std::function<void(Link&, Injected&)> done);
   bool injecting() const { return !injected_.empty(); }
 
@@ -96,7 +97,6 @@ class Link final : public net::Disposable, public pool::ServerUser {
   bool suspect = false;             // session state on the server may differ from what we know: census before release
   // While suspect: stands for the settings that nobody knows; 0: to be chosen. Statements parsed under it are not shared.
   std::uint64_t private_environment = 0;
-  bool sequences_clean = false;     // DISCARD SEQUENCES was run since the lease began
   bool forced_rollback = false;
   bool fatal_told = false;          // the client has been given the server's FATAL: nothing is to be added at its end
   unsigned preparing = 0;           // injected commands whose end the session waits for: settings,
@@ -112,6 +112,7 @@ class Link final : public net::Disposable, public pool::ServerUser {
   struct Command { std::function<void(Link&, Injected&)> done; Injected result; };
   bool handle(const protocol::Frame& frame, std::string_view& run);
   void swallow(const protocol::Frame& frame, const protocol::ReplyTracker::Reply& reply);
+  void forget_skipped();
   void flush_run(std::string_view& run);
   void lost(const protocol::SqlError& error);
 

@@ -144,9 +144,11 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   bool on_ready(Link& link, char status);
   void arm_query_timeout();
   void note_statement(Link& link, const routing::StatementFacts& facts, const routing::Route* route);
+  void own_sequences(Link& link, const routing::StatementFacts& facts);
+  void discard_sequences_in_batch(Link& link);
 
   // ---- session_extended.cpp: extended protocol
-  // Requests about statements whose replies are due. kind: 'P' the client's Parse, 'i' injected Parse, 'U' and 'u' the same
+  // Requests about statements whose replies are due. kind: 'P' the client's Parse, 'i' injected Parse, 'q' injected DISCARD, 'U' and 'u' the same
   // for the unnamed statement, 'x' injected Close of a statement that the server has, 'D' Describe of a statement, 'C' what
   // takes a name from the client (Close, DEALLOCATE). batch: the Sync that ends its group.
   struct Flight { std::uint32_t tag; char kind; StatementPtr statement; protocol::StatementHash hash; std::uint64_t batch; };

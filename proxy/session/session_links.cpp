@@ -218,6 +218,7 @@ void Session::inject_begin(Link& link) {
   context_.cells.injected_commands.add();
   link.inject(deferred_begin_, [this](Link& begun, Injected& result) {
     if (!result.error) return tell_parameters(begun);  // a SET LOCAL may be in it
+    if (result.skipped) begun.in_transaction = false;
     // The parser took it, so only the server's version can refuse it.
     send_error(*result.error);
     begun.discard();

@@ -5,8 +5,11 @@
 
 namespace pgweir::session {
 
+using protocol::Disposition;
+using protocol::Request;
 using routing::Route;
 using routing::StatementKind;
+using Push = protocol::ReplyTracker::Push;
 
 namespace {
 
@@ -44,11 +47,46 @@ void Session::note_statement(Link& link, const routing::StatementFacts& facts, c
       std::find(custom_names_.begin(), custom_names_.end(), facts.name) == custom_names_.end() &&
       (facts.kind == StatementKind::Set || facts.kind == StatementKind::SetLocal || facts.kind == StatementKind::Select))
     custom_names_.push_back(facts.name);
-  if (facts.uses_sequence_state && !link.sequences_clean) {
-    // Another client may have moved sequences on this server: its values must not be seen. The worst outcome is 55000.
-    link.sequences_clean = true;
-    if (!link.in_transaction || !link.wrote) link.inject("DISCARD SEQUENCES", {});
+}
+
+// Another client may have moved sequences on this server: its values must not be seen. The worst outcome is 55000. Values
+// of this session stay. To be called when BEGIN has been sent.
+void Session::own_sequences(Link& link, const routing::StatementFacts& facts) {
+  auto& server = link.server();
+  if ((!facts.uses_sequence_state && !facts.runs_code) || server.sequence_user == identity_.id) return;
+  const bool clean = std::exchange(server.sequence_user, identity_.id) == 0;
+  if (clean) return;
+  context_.cells.injected_commands.add();
+  if (&link == relay_ && group_.open && !group_.is_virtual) return discard_sequences_in_batch(link);
+  link.inject("DISCARD SEQUENCES", [](Link& done, Injected& result) {
+    if ((result.error || result.skipped) && done.open()) done.server().sequence_user = pool::ServerConnection::kSequencesUnknown;
+  });
+}
+
+// A simple Query would end the batch's implicit transaction and drop the unnamed statement and portal.
+void Session::discard_sequences_in_batch(Link& link) {
+  static constexpr std::string_view kName = "pgweir_sequences";
+  const std::uint32_t tag = next_tag_++;
+  auto& tracker = link.tracker();
+  if (tracker.push(Request::Close, Disposition::Swallow, tag) != Push::Queued) {
+    // The server skips to the Sync: the client's statement as well.
+    link.server().sequence_user = pool::ServerConnection::kSequencesUnknown;
+    return;
   }
+  flights_.push_back({tag, 'q', nullptr, {}, syncs_sent_ + 1});
+  tracker.push(Request::Parse, Disposition::Swallow, tag);
+  tracker.push(Request::Bind, Disposition::Swallow, tag);
+  tracker.push(Request::Execute, Disposition::Swallow, tag);
+  tracker.push(Request::Close, Disposition::Swallow, tag);
+  tracker.push(Request::Close, Disposition::Swallow, tag);
+  out_.clear();
+  protocol::encode_close('S', kName, out_);
+  protocol::encode_parse(kName, "DISCARD SEQUENCES", {}, out_);
+  protocol::encode_bind_raw(kName, kName, std::string_view("\0\0\0\0\0\0", 6), out_);
+  protocol::encode_execute(kName, 0, out_);
+  protocol::encode_close('P', kName, out_);
+  protocol::encode_close('S', kName, out_);
+  link.send(out_);
 }
 
 }  // namespace pgweir::session

@@ -192,7 +192,10 @@ void Session::forward_query(const Frame& frame, const routing::Analysis& analysi
   Link& link = *relay_;
   const bool alone = link.quiet(), single = analysis.statements.size() == 1;
   if (!single || !begin_or_throw_away(link, analysis.statements.front(), analysis.text, route.any_shard)) inject_begin(link);
-  for (const auto& facts : analysis.statements) note_statement(link, facts, nullptr);
+  for (const auto& facts : analysis.statements) {
+    note_statement(link, facts, nullptr);
+    own_sequences(link, facts);
+  }
   if (link.suspect) note_custom_names(link, analysis.text);
   in_flight_read_only_ = single && analysis.statements.front().read_only && !in_block() && (alone || in_flight_read_only_);
   if (route.ddl) ddl_seen_ = true;

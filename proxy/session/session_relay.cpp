@@ -215,6 +215,7 @@ void Session::undo_flight(Link& link, const Flight& flight) {
   if (last_word && flight.kind == 'x') server.statements.insert(flight.hash, flight.tag);
   if (last_word && flight.kind != 'x') server.statements.erase(flight.hash);
   if (flight.kind == 'U' || flight.kind == 'u') server.unnamed.reset();
+  if (flight.kind == 'q') server.sequence_user = pool::ServerConnection::kSequencesUnknown;
   if (flight.kind == 'P' || flight.kind == 'U' || flight.kind == 'C') statements_.undo(flight.tag);
 }
 

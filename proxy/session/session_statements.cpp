@@ -321,6 +321,7 @@ Session::Step Session::relay_bind(const Frame& frame) {
   out_.clear();
   protocol::encode_bind_raw(bind->portal, name_on_server(statement), bind->tail, out_);
   if (relay_->tracker().push(Request::Bind, Disposition::Forward) == Push::Queued) relay_->send(out_);
+  if (executed.size() == 1) own_sequences(*relay_, executed.front());
   return Step::Done;
 }
 

@@ -30,6 +30,7 @@ class Collector : public sql::Visitor {
         const FunctionFacts f = function_facts(cluster_, path_, e);
         read_only &= f.read_only;
         facts_.may_change_session |= f.session_state;
+        facts_.runs_code |= f.session_state && f.known != FunctionFacts::Known::BuiltIn;
         facts_.uses_sequence_state |= f.sequence_state;
         facts_.has_now |= f.now;
         break;
@@ -39,7 +40,7 @@ class Collector : public sql::Visitor {
         break;
       case sql::ExprKind::Opaque:
         read_only = false;
-        facts_.may_change_session = true;
+        unknown_code();
         break;
       default:
         break;
@@ -56,14 +57,27 @@ class Collector : public sql::Visitor {
   }
   void on_modify(const sql::Modify& m, Command) override {
     read_only = false;
-    sequence_defaults(m.target);
+    changed(m.target);
   }
   void on_from(const sql::FromItem& item) override {
     if (item.kind == sql::FromItem::Kind::Opaque) read_only = false;
     if (item.kind == sql::FromItem::Kind::Table) relation(item.relation);
   }
 
+  // Triggers, rules and defaults of a changed table may use sequences or call functions of their own.
+  void changed(const sql::RelationName& name) {
+    if (!cluster_.catalog || !cluster_.catalog->loaded) return unknown_code();
+    bool found = false;
+    for (const CatalogTable* t : candidates(name)) {
+      found = true;
+      if (t->has_user_triggers || t->has_rules || t->kind != 'r') unknown_code();
+      for (const auto& c : t->columns) facts_.uses_sequence_state |= c.default_nextval || c.identity;
+    }
+    if (!found) unknown_code();
+  }
+
  private:
+  void unknown_code() { facts_.may_change_session = facts_.runs_code = true; }
   // An operator may call any function.
   void user_operator(const sql::Expr& e) {
     if (!cluster_.catalog) return;
@@ -74,26 +88,12 @@ class Collector : public sql::Visitor {
       }
     }
   }
-  // Triggers, rules and defaults of a changed table may use sequences or call functions of their own.
-  void sequence_defaults(const sql::RelationName& name) {
-    if (!cluster_.catalog || !cluster_.catalog->loaded) {
-      facts_.may_change_session = true;
-      return;
-    }
-    bool found = false;
-    for (const CatalogTable* t : candidates(name)) {
-      found = true;
-      facts_.may_change_session |= t->has_user_triggers || t->has_rules || t->kind != 'r';
-      for (const auto& c : t->columns) facts_.uses_sequence_state |= c.default_nextval || c.identity;
-    }
-    if (!found) facts_.may_change_session = true;
-  }
   // A view may call anything.
   void relation(const sql::RelationName& name) {
     for (const CatalogTable* t : candidates(name)) {
       if (t->kind == 'v' && t->schema != "information_schema") {
         read_only = false;
-        facts_.may_change_session = true;
+        unknown_code();
       }
       if (t->kind == 'f' || t->has_rules || t->has_row_security) read_only = false;
     }
@@ -195,6 +195,12 @@ bool changes_session(StatementKind kind) {
   }
 }
 
+// Commands whose text does not show what they run.
+bool runs_unseen(StatementKind kind) {
+  return kind == StatementKind::Do || kind == StatementKind::Call || kind == StatementKind::Execute ||
+         kind == StatementKind::Unparsable;
+}
+
 bool outside_transactions(const sql::Statement& s) {
   switch (s.command) {
     case Command::Vacuum:
@@ -265,12 +271,14 @@ StatementFacts statement_facts(const ClusterRouting& cluster, const SearchPath& 
       item.kind = sql::FromItem::Kind::Table;
       item.relation = r;
       collector.on_from(item);
+      if (s.from) collector.changed(r);
     }
   }
   f.read_only = read_only_command(s, collector.read_only) && !s.opaque && !s.too_deep;
   f.may_change_session |= changes_session(f.kind) || s.too_deep || (s.command == Command::Declare && s.hold);
+  f.runs_code |= runs_unseen(f.kind) || s.too_deep;
   if (f.kind == StatementKind::Begin) begin_options(s, f);
-  if (f.kind == StatementKind::Explain && !explain_executes(s)) f.uses_sequence_state = false;
+  if (f.kind == StatementKind::Explain && !explain_executes(s)) f.uses_sequence_state = f.runs_code = false;
   if (f.kind == StatementKind::Ddl && !s.relations.empty()) temp_relation(s, path, f);
   return f;
 }

@@ -97,6 +97,7 @@ struct StatementFacts {
   bool chain = false;                // COMMIT/ROLLBACK AND CHAIN
   bool may_change_session = false;   // may leave session state behind (SET, temp tables, advisory locks, DO, unknown
                                      // functions, ...): census before release
+  bool runs_code = false;  // may run functions, triggers, views or operators of users, DO or CALL: they may do anything
   bool uses_sequence_state = false;  // nextval, setval, currval, lastval
   bool no_transaction_block = false;
   bool has_now = false;  // now(), current_timestamp and relatives
