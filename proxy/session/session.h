@@ -213,6 +213,7 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   Step refuse_oversized(char type);
   protocol::Result<routing::Route> route_bind(const protocol::Bind& bind, Statement& statement);
   void fail_group(const protocol::SqlError& error);
+  Step fail_behind_pending(const protocol::SqlError& error);
   void drop_pending();
 
   // ---- session_relay.cpp: what the relayed server says

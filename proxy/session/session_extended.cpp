@@ -110,15 +110,8 @@ Session::Step Session::pend(const Frame& frame) {
 
 Session::Step Session::decide_by_bind(const Frame& frame) {
   auto bind = protocol::decode_bind(frame.body());
-  if (!bind) {
-    fail_group(bind.error());
-    return Step::Done;
-  }
-  auto* found = statements_.find(bind->statement);
-  if (!found) {
-    fail_group(protocol::undefined_statement(bind->statement));
-    return Step::Done;
-  }
+  auto* found = bind ? statements_.find(bind->statement) : nullptr;
+  if (!found) return fail_behind_pending(bind ? protocol::undefined_statement(bind->statement) : bind.error());
   Statement& statement = **found;
   group_.last_parsed = *found;
   if (participants() > 1) {  // what it holds may end the block, which is the same on all its servers
@@ -315,6 +308,13 @@ void Session::fail_group(const SqlError& error) {
   drop_pending();
   send_error(error);
   if (in_block()) local_failed_ = true;
+}
+
+// What stands in front of the bad message in its batch has happened all the same (a Parse keeps its name).
+Session::Step Session::fail_behind_pending(const SqlError& error) {
+  if (!group_.pending.empty() && !local_failed_ && decide_by_default() == Step::Later) return Step::Later;
+  if (!group_.failed) fail_group(error);
+  return Step::Done;
 }
 
 void Session::drop_pending() {

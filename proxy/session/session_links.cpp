@@ -196,6 +196,7 @@ void Session::discard_link(Link& link) {
 }
 
 void Session::tell_parameters(Link& link) {
+  if (!deferred_begin_.empty() && !link.in_transaction) return;  // what the block has set comes with its BEGIN
   const auto& actual = link.server().parameters();
   if (actual == told_ || client_gone()) return;
   pool::Settings::Map known = told_->values();
@@ -217,8 +218,8 @@ void Session::inject_begin(Link& link) {
   link.in_transaction = true;
   context_.cells.injected_commands.add();
   link.inject(deferred_begin_, [this](Link& begun, Injected& result) {
-    if (!result.error) return tell_parameters(begun);  // a SET LOCAL may be in it
     if (result.skipped) begun.in_transaction = false;
+    if (!result.error) return tell_parameters(begun);  // a SET LOCAL may be in it
     // The parser took it, so only the server's version can refuse it.
     send_error(*result.error);
     begun.discard();

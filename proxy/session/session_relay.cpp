@@ -189,7 +189,7 @@ void Session::on_burst_end(Link& link) {
   }
   if (mode_ == Mode::Orphan) return orphan_step();
   if (input_waits_ && mode_ == Mode::Open && link.open() && link.tracker().outstanding() < 4096 &&
-      (link.quiet() || pipelines_freely()))
+      (link.quiet() || pipelines_freely() || group_.relayed))
     wake();
 }
 

@@ -12,12 +12,24 @@ using protocol::Request;
 using protocol::SqlError;
 using Push = protocol::ReplyTracker::Push;
 
+namespace {
+
+constexpr std::size_t kMaxOutstanding = 8192;  // requests of one client under way; half of what the ReplyTracker takes
+
+}  // namespace
+
 Session::Step Session::relay_extended(const Frame& frame) {
   if (!relay_ || !relay_->open()) {
     fail_group({"08006", "the server connection was lost", {}, {}, {}, {}});
     return Step::Done;
   }
-  if (relay_->tracker().outstanding() >= 8192) return Step::Later;
+  if (relay_->tracker().outstanding() >= kMaxOutstanding) {
+    // The server keeps its last replies until it is told to flush.
+    out_.clear();
+    protocol::encode_flush(out_);
+    relay_->send(out_);
+    return Step::Later;
+  }
   if (relay_->quiet()) arm_query_timeout();
   switch (frame.type) {
     case 'P': return relay_parse(frame);
@@ -309,6 +321,7 @@ Session::Step Session::relay_bind(const Frame& frame) {
   if (group_.executed) throwaway_ = false;  // a second statement: the block stays where it is
   const auto& executed = statement.analysis->statements;
   if (executed.size() != 1 || group_.executed || !begin_or_throw_away(*relay_, executed.front(), statement.sql, last_any_shard_)) inject_begin(*relay_);
+  if (executed.size() == 1) own_sequences(*relay_, executed.front());
   if (relay_->suspect) note_custom_names(*relay_, statement.sql);
   const bool alone = !group_.executed && relay_->tracker().outstanding_syncs() == 0;
   in_flight_read_only_ = executed.size() == 1 && executed.front().read_only && !in_block() && (alone || in_flight_read_only_);
@@ -321,7 +334,6 @@ Session::Step Session::relay_bind(const Frame& frame) {
   out_.clear();
   protocol::encode_bind_raw(bind->portal, name_on_server(statement), bind->tail, out_);
   if (relay_->tracker().push(Request::Bind, Disposition::Forward) == Push::Queued) relay_->send(out_);
-  if (executed.size() == 1) own_sequences(*relay_, executed.front());
   return Step::Done;
 }
 
