@@ -42,7 +42,6 @@ void Link::inject(std::string_view sql, std::function<void(Link&, Injected&)> do
   }
   injected_.push_back({std::move(done), {}});
   lease_->unnamed.reset();  // a simple Query drops it
-  lease_->tracker.push(Request::Query, Disposition::Swallow);
   scratch_.clear();
   protocol::encode_query(sql, scratch_);
   send(scratch_);
@@ -114,8 +113,8 @@ bool Link::handle(const Frame& frame, std::string_view& run) {
   if (frame.type == 'Z' && !frame.body().empty()) status = frame.body().front();
   const auto reply = tracker.on_message(static_cast<BackendMessage>(frame.type), status);
   if (!frame.last) chunk_reply_ = reply;
-  if (!tracker.skipped().empty()) forget_skipped();
   if (frame.type == 'S') lease_->on_parameter_status(frame.body());
+  if (!tracker.skipped().empty()) forget_skipped();
   // Undone in the reverse order of their doing.
   for (auto skipped = tracker.skipped().rbegin(); skipped != tracker.skipped().rend(); ++skipped) sink_->on_skipped(*this, *skipped);
   switch (reply.action) {
@@ -147,6 +146,7 @@ bool Link::handle(const Frame& frame, std::string_view& run) {
   }
   return static_cast<bool>(lease_);
 }
+
 // Commands of ours behind an error in an extended batch: the server reads on to the Sync. What was sent before them has been
 // answered, so they are the oldest ones.
 void Link::forget_skipped() {
@@ -158,7 +158,6 @@ void Link::forget_skipped() {
     if (command.done) command.done(*this, command.result);
   }
 }
-
 
 void Link::swallow(const Frame& frame, const ReplyTracker::Reply& reply) {
   // Injected statements in a client's batch (Parse, Close) are the session's: it asks by the tag.
