@@ -6,11 +6,16 @@
 namespace pgweir::session {
 namespace {
 
-// kind, name, value: s setting, r role, t temp relation, c holdable cursor, l advisory lock, n channel, p SQL-level
-// prepared statement. Everything is qualified: search_path is the client's.
+// kind, name, value: s setting, t temp relation, o another temporary object (functions, types, operators, ...: all depend
+// on their schema), c holdable cursor, l advisory lock, n channel, p SQL-level prepared statement. Everything is
+// qualified: search_path is the client's.
 constexpr std::string_view kCensusState =
     " UNION ALL SELECT 't', c.relname::pg_catalog.text, '' FROM pg_catalog.pg_class c"
     " WHERE c.relnamespace OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema() AND c.relkind IN ('r','v','S','m','f','p')"
+    " UNION ALL SELECT 'o', d.classid::pg_catalog.text, '' FROM pg_catalog.pg_depend d"
+    " WHERE d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_namespace'::pg_catalog.regclass"
+    " AND d.refobjid OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema()"
+    " AND d.classid OPERATOR(pg_catalog.<>) 'pg_catalog.pg_class'::pg_catalog.regclass"
     " UNION ALL SELECT 'c', name, '' FROM pg_catalog.pg_cursors WHERE is_holdable"
     " UNION ALL SELECT 'l', locktype, '' FROM pg_catalog.pg_locks WHERE locktype OPERATOR(pg_catalog.=) 'advisory' AND pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()"
     " UNION ALL SELECT 'n', c, '' FROM pg_catalog.pg_listening_channels() c"
@@ -56,6 +61,7 @@ void Session::on_census(Link& link, Injected& result) {
     switch (row[0]->front()) {
       case 's': values[*row[1]] = row[2].value_or(""); break;
       case 't': temp_tables_.push_back(*row[1]); pinned = "temp_tables"; break;
+      case 'o': pinned = "temp_objects"; break;
       case 'c': pinned = "holdable_cursor"; break;
       case 'l': pinned = "advisory_lock"; break;
       case 'n': pinned = "listen"; break;

@@ -39,7 +39,9 @@ void Session::note_custom_names(Link& link, std::string_view text) {
 }
 
 void Session::note_statement(Link& link, const routing::StatementFacts& facts, const Route* route) {
-  if (facts.may_change_session || facts.kind == StatementKind::Unparsable) link.make_suspect();
+  // DDL may make temporary objects without saying so: search_path decides.
+  const bool ddl = facts.kind == StatementKind::Ddl;
+  if (facts.may_change_session || ddl || facts.kind == StatementKind::Unparsable) link.make_suspect();
   if (!facts.read_only) link.wrote = true;
   if (facts.creates_temp) temp_tables_.push_back(facts.name);
   if (route && route->ddl) ddl_seen_ = true;
