@@ -237,7 +237,10 @@ void Session::orphan() {
     group_ = Group{};
   }
   for (auto& link : links_)
-    if (link->open()) link->resume();
+    if (link->open()) {
+      if (link->tracker().in_copy_in()) fail_copy_in(*link);
+      link->resume();
+    }
   orphan_step();
 }
 

@@ -68,6 +68,60 @@ TEST_F(DisconnectTest, AWriteThatWasSentIsDone) {
   expect_clean_for_others();
 }
 
+// A read that waits behind it in the pipeline does not make a write worth cancelling.
+TEST_F(DisconnectTest, AWriteInFlightIsDoneWhateverStandsBehindIt) {
+  const std::string write = "INSERT INTO behind SELECT 1 FROM pg_sleep(0.3)", read = "SELECT 1";
+  for (const bool extended : {false, true}) {
+    table("behind", "id int");
+    auto client = raw();
+    auto request = [&](const std::string& sql) {
+      return extended ? raw_parse("", sql) + raw_bind("", "") + raw_execute("") + raw_sync() : raw_query(sql);
+    };
+    client.send(request(write) + request(read));
+    ASSERT_TRUE(wait_until([] { return backends("state = 'active' AND query LIKE 'INSERT INTO behind%'") == 1; }));
+    client.close();
+    EXPECT_TRUE(no_transaction_is_open());
+    EXPECT_EQ(server().exec("SELECT count(*) FROM behind").value(), "1") << (extended ? "extended" : "simple");
+    expect_clean_for_others();
+  }
+}
+
+TEST_F(DisconnectTest, ReadsInFlightAreCancelled) {
+  NEEDS_PROXY();
+  const std::string endless = "SELECT count(*) FROM generate_series(1, 100000000000) AS s(i)";
+  for (const bool extended : {false, true}) {
+    auto client = raw();
+    client.query("CREATE TABLE IF NOT EXISTS earlier (id int)");  // a write that has been answered does not count
+    client.send(extended ? raw_parse("", "SELECT 1") + raw_bind("", "") + raw_execute("") + raw_parse("", endless) +
+                               raw_bind("", "") + raw_execute("") + raw_sync()
+                         : raw_query("SELECT 1") + raw_query(endless) + raw_query("SELECT 2"));
+    ASSERT_TRUE(wait_until([] { return backends("state = 'active' AND query LIKE '%100000000000%'") == 1; }));
+    client.close();
+    expect_clean_for_others();
+  }
+}
+
+// The server has not said yet that it waits for data when the client is gone already.
+TEST_F(DisconnectTest, BehindACopyThatHasNotBegunFailsIt) {
+  NEEDS_PROXY();
+  table("waits", "id int");
+  const std::string copy = "COPY waits FROM STDIN", row = raw_message('d', "1\n");
+  const std::string extended = raw_parse("", copy) + raw_bind("", "") + raw_execute("");
+  for (const std::string& sent : {raw_query(copy), raw_query(copy) + row, extended, extended + raw_flush(),
+                                  extended + raw_sync(), extended + raw_flush() + row + raw_sync()}) {
+    auto lock = server().connect();
+    lock.must("BEGIN; LOCK TABLE waits");
+    auto client = raw();
+    client.send(sent);
+    ASSERT_TRUE(wait_until([] { return backends("wait_event_type = 'Lock' AND query = 'COPY waits FROM STDIN'") == 1; }));
+    client.send(raw_message('X', ""));
+    ASSERT_TRUE(client.closed());  // the proxy knows
+    lock.must("COMMIT");
+    expect_clean_for_others();
+    EXPECT_EQ(server().exec("SELECT count(*) FROM waits").value(), "0");
+  }
+}
+
 TEST_F(DisconnectTest, InTheMiddleOfALargeResultFreesTheServer) {
   for (const bool hard : {false, true}) {
     auto client = raw();
