@@ -274,7 +274,7 @@ Lease::~Lease() { discard(); }
 void Lease::give_back() {
   if (!connection_) return;
   connection_->set_user(nullptr);
-  if (connection_->broken()) return discard();
+  if (!connection_->reusable()) return discard();
   pool_->release(std::move(connection_));
 }
 

@@ -68,7 +68,11 @@ class ServerConnection final : public net::StreamHandler {
   std::uint64_t sequence_user = 0;
   protocol::TransactionStatus status = protocol::TransactionStatus::Idle;
   // Cancel requests under way: the connection is not reusable meanwhile. Shared with the cancel connection, which may outlive this.
-  struct Cancels { unsigned in_flight = 0; std::function<void()> ended; };  // ended: runs once when the count falls to 0
+  struct Cancels {
+    unsigned in_flight = 0;
+    bool may_still_come = false;   // one was sent, and nobody knows whether it will be delivered: not for another client
+    std::function<void()> ended;   // runs once when the count falls to 0
+  };
   std::shared_ptr<Cancels> cancels = std::make_shared<Cancels>();
 
   // ParameterStatus as this server last reported it; a new interned object after each change.
@@ -83,6 +87,7 @@ class ServerConnection final : public net::StreamHandler {
   bool expired(Clock::time_point now, const ServerTarget* current) const;
   bool idle_longer_than(Clock::time_point now, std::chrono::milliseconds bound) const;
   bool broken() const { return broken_; }
+  bool reusable() const { return !broken_ && !cancels->may_still_come; }
   // For an idle connection about to be handed out: has its end (or anything unasked for) arrived, though this worker has
   // not come to read it? Costs a system call when it was idle before this wake-up, else nothing.
   bool ended_unseen() const;

@@ -19,18 +19,25 @@ class CancelConnection final : public net::Disposable, public net::StreamHandler
       : worker_(worker), cancels_(server.cancels) {
     protocol::encode_cancel_request(server.backend_pid(), server.cancel_key(), request_);
     ++cancels_->in_flight;
-    timer_.set<&CancelConnection::finish>(this);
+    timer_.set<&CancelConnection::on_timeout>(this);
     timer_.arm(worker, kCancelTimeout);
     stream_ = net::Stream::connect(worker, address, kCancelTimeout, this);
   }
 
   std::size_t on_bytes(std::string_view bytes) override { return bytes.size(); }
-  void on_connected() override { stream_->send(request_); }
-  void on_closed(const net::StreamError&) override { finish(); }
+  void on_connected() override {
+    sent_ = true;
+    stream_->send(request_);
+  }
+  void on_closed(const net::StreamError& error) override { finish(error.kind == net::StreamError::Kind::Eof); }
 
  private:
-  void finish() {
+  void on_timeout() { finish(false); }
+
+  // answered: PostgreSQL has closed the connection, so the signal was sent or never will be.
+  void finish(bool answered) {
     timer_.cancel();
+    if (sent_ && !answered) cancels_->may_still_come = true;
     if (--cancels_->in_flight == 0 && cancels_->ended) {
       auto done = std::move(cancels_->ended);
       cancels_->ended = nullptr;
@@ -44,6 +51,7 @@ class CancelConnection final : public net::Disposable, public net::StreamHandler
   std::string request_;
   std::unique_ptr<net::Stream> stream_;
   net::Timer timer_;
+  bool sent_ = false;
 };
 
 }  // namespace

@@ -31,11 +31,14 @@ class CancelRegistry {
 
 CancelRegistry& cancel_registry();
 
-// Sends a CancelRequest for what `server` runs now, over a connection of its own, with a deadline. Until that connection
-// has ended the server counts it in cancels_in_flight and must not serve anybody else: see Session::release_links.
+// Sends a CancelRequest for what `server` runs now, over a connection of its own, with a deadline of 5 seconds. Until that
+// connection has ended the server counts it in Cancels::in_flight and must not serve anybody else: see
+// Session::release_links. A request that was sent and not answered with the end of the connection may still be delivered at
+// any later time: Cancels::may_still_come is set, and the pool closes the server when it is given back.
 void send_cancel(WorkerContext& context, pool::ServerConnection& server);
 
-// Runs `done` on the worker when no cancel for this server is under way any more (perhaps at once).
+// Runs `done` on the worker when no cancel for this server is under way any more (perhaps at once), at the latest when the
+// deadline of send_cancel() has passed.
 void when_cancels_ended(pool::ServerConnection& server, std::function<void()> done);
 
 }  // namespace pgweir::session

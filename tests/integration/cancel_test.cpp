@@ -1,4 +1,7 @@
 // Cancel requests: they end what their session runs, wherever it runs, and nothing else.
+#include <signal.h>
+
+#include <fstream>
 #include <future>
 #include <thread>
 
@@ -113,6 +116,66 @@ TEST_F(CancelTest, NeverHitsAnotherClientsQuery) {
   stop = true;
   for (auto& thread : threads) thread.join();
   EXPECT_EQ(hit, 0u) << "of " << innocent << ", with " << cancelled << " cancelled";
+}
+
+// The postmaster takes the cancel's connection but does not read it for longer than we wait. What it does with it later
+// must not hit whoever would have had the server next.
+TEST_F(CancelTest, ThatIsNotTakenInTimeCostsTheServer) {
+  NEEDS_PROXY();
+  default_pool_size = 1;
+  auto admin = server().admin();
+  auto cancelled = connect(), next = connect();
+  const std::string pid = cancelled.must("SELECT pg_backend_pid()").value();
+  auto running = std::async(std::launch::async, [&] { return cancelled.exec("SELECT pg_sleep(0.5) /* late */"); });
+  ASSERT_TRUE(runs("late"));
+  std::ifstream file(server().directory() / "postmaster.pid");
+  pid_t postmaster = 0;
+  ASSERT_TRUE(file >> postmaster);
+  ASSERT_EQ(::kill(postmaster, SIGSTOP), 0);
+  const std::string sent = cancelled.cancel();
+  const auto result = running.get();
+  auto waiting = std::async(std::launch::async, [&] { return next.exec("SELECT pg_sleep(1), 'untouched' /* next */"); });
+  // Either the server is closed, or it serves the next client, which is the fault that is looked for.
+  const bool decided = wait_until(
+      [&] {
+        const auto state = admin.must("SELECT query LIKE '%next%' FROM pg_stat_activity WHERE pid = " + pid);
+        return state.rows.empty() || state.value() == "t";
+      },
+      Milliseconds{15'000});
+  ::kill(postmaster, SIGCONT);
+  EXPECT_EQ(sent, "");
+  EXPECT_TRUE(result.ok()) << result;
+  EXPECT_TRUE(decided);
+  const auto untouched = waiting.get();
+  EXPECT_TRUE(untouched.ok()) << untouched;
+  EXPECT_EQ(cancelled.must("SELECT 1").value(), "1");
+}
+
+// The server is still in the session's hands when the time is over: it ends when it would have been given back.
+TEST_F(CancelTest, ThatIsNotTakenInTimeCostsTheServerOfABlock) {
+  NEEDS_PROXY();
+  default_pool_size = 1;
+  auto admin = server().admin();
+  auto holder = connect();
+  holder.must("BEGIN");
+  const std::string pid = holder.must("SELECT pg_backend_pid()").value();
+  auto running = std::async(std::launch::async, [&] { return holder.exec("SELECT pg_sleep(6) /* held */"); });
+  ASSERT_TRUE(runs("held"));
+  std::ifstream file(server().directory() / "postmaster.pid");
+  pid_t postmaster = 0;
+  ASSERT_TRUE(file >> postmaster);
+  ASSERT_EQ(::kill(postmaster, SIGSTOP), 0);
+  const std::string sent = holder.cancel();
+  const auto result = running.get();
+  const auto committed = holder.exec("COMMIT");
+  const bool gone = wait_until(
+      [&] { return admin.must("SELECT FROM pg_stat_activity WHERE pid = " + pid).rows.empty(); }, Milliseconds{3'000});
+  ::kill(postmaster, SIGCONT);
+  EXPECT_EQ(sent, "");
+  EXPECT_TRUE(result.ok()) << result;
+  EXPECT_TRUE(committed.ok()) << committed;
+  EXPECT_TRUE(gone);
+  EXPECT_EQ(holder.must("SELECT 1").value(), "1");
 }
 
 TEST_F(CancelTest, MayComeOverTls) {
