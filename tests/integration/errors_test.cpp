@@ -157,5 +157,25 @@ TEST_F(ErrorsTest, StatementTimeoutsAndTerminationsAreTold) {
   EXPECT_EQ(other.must("SELECT 1").value(), "1");
 }
 
+// The server's last word is the client's, and ours is not said on top of it.
+TEST_F(ErrorsTest, AServersFatalIsToldOnce) {
+  start(ProxyOptions{.auth = "method = \"trust\"", .pool = "size = 1"});
+  table("lost_thread", "id int");
+  RawClient client(port());
+  client.log_in();
+  client.send(raw_query("SELECT pg_terminate_backend(pg_backend_pid())"));
+  auto all = client.receive_until('Z');
+  EXPECT_EQ(raw_types(all), "TDE");
+  EXPECT_EQ(raw_field(raw_find(all, 'E').body, 'C'), "57P01");
+  RawClient copier(port());
+  copier.log_in();
+  copier.send(raw_query("COPY lost_thread FROM STDIN"));
+  EXPECT_EQ(raw_types(copier.receive_until('G')), "G");
+  copier.send(raw_parse("", "SELECT 1") + raw_sync());
+  all = copier.receive_until('Z');
+  EXPECT_EQ(raw_types(all), "EE");  // an ERROR, then a FATAL
+  for (const auto& error : all) EXPECT_EQ(raw_field(error.body, 'C'), "08P01");
+}
+
 }  // namespace
 }  // namespace pgweir::support
