@@ -13,7 +13,7 @@ void check_rules(const RuleContext& context) {
       rule_named_shards_exist,      rule_recovery_login,           rule_branches_exist,
       rule_placements_nest,         rule_tables_differ,            rule_table_kinds,
       rule_table_keys,              rule_table_options,            rule_functions_differ,
-      rule_risks};
+      rule_risks,                   rule_settings_without_effect};
   for (const Rule rule : kRules) rule(context);
 }
 

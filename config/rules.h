@@ -55,6 +55,9 @@ void rule_functions_differ(const RuleContext& context);
 // rules_risks.cpp
 void rule_risks(const RuleContext& context);
 
+// rules_unused.cpp
+void rule_settings_without_effect(const RuleContext& context);
+
 // The key types of a placement's levels, outermost first; empty when it does not exist or runs in a cycle.
 std::vector<KeyType> level_types(const Cluster& cluster, const std::string& placement);
 

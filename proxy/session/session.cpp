@@ -28,11 +28,13 @@ Session::Session(WorkerContext& context, std::unique_ptr<net::Stream> stream, Id
   context_.sessions.emplace(identity_.id, this);
   context_.runtime.clients.fetch_add(1, std::memory_order_relaxed);
   timer_.set<&Session::on_timer>(this);
+  idle_timer_.set<&Session::on_idle_tick>(this);
   refresh_routing();
   // Room for the largest statement and one message behind it: larger ones are refused by the frame reader.
   stream_->set_retain_limit(context_.snapshot()->config->listen.max_statement_size + (1u << 20));
   stream_->set_handler(this);
   stream_->resume();
+  on_idle_tick();
 }
 
 Session::~Session() {
@@ -43,6 +45,7 @@ Session::~Session() {
 }
 
 std::size_t Session::on_bytes(std::string_view bytes) {
+  ++bursts_;
   std::string_view rest = bytes;
   presenting_ = true;
   while (takes_input() && !input_waits_ && !rest.empty()) {
@@ -294,6 +297,7 @@ void Session::end() {
   if (mode_ == Mode::Closed) return;
   mode_ = Mode::Closed;
   timer_.cancel();
+  idle_timer_.cancel();
   checkout_.cancel();
   if (stream_) {
     stream_->set_handler(nullptr);

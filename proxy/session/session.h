@@ -143,6 +143,7 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   void note_custom_names(Link& link, std::string_view text);
   bool on_ready(Link& link, char status);
   void arm_query_timeout();
+  void on_idle_tick();                                // session_idle.cpp
   void note_statement(Link& link, const routing::StatementFacts& facts, const routing::Route* route);
   void own_sequences(Link& link, const routing::StatementFacts& facts);
   void discard_sequences_in_batch(Link& link);
@@ -249,6 +250,9 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   bool ending_ = false;              // drain(): end at the next boundary
   bool presenting_ = false;          // inside on_bytes: wake() need not resume
   net::Timer timer_;                 // idle in transaction, query timeout, orphan bound
+  net::Timer idle_timer_;            // looks whether the client has gone silent: session_idle.cpp
+  std::uint64_t bursts_ = 0, seen_bursts_ = 0;   // of client bytes; at the last look
+  std::chrono::steady_clock::time_point silent_since_ = std::chrono::steady_clock::now();
   std::chrono::steady_clock::time_point since_ = std::chrono::steady_clock::now();
 
   runtime::SnapshotPtr snapshot_;
