@@ -64,11 +64,44 @@ bool per_row_default(const std::string& text) {
 
 }  // namespace
 
+// Columns of a select's result; nullopt: a * stands for columns that are not known. An arm of a UNION counts for all.
+std::optional<std::size_t> Planner::target_count(const sql::Select& select) const {
+  const sql::Select* s = &select;
+  while (s->operation != sql::SetOperation::None && s->left) s = s->left.get();
+  if (!s->values.empty()) return s->values.front().size();
+  const auto level = bound_.by_select.find(s);
+  std::size_t count = 0;
+  for (const auto& t : s->targets) {
+    if (!t.expr->star) {
+      ++count;
+      continue;
+    }
+    if (t.expr->kind != ExprKind::Column || level == bound_.by_select.end() || !level->second->pairs.empty())
+      return std::nullopt;
+    bool found = false;
+    for (const BoundRelation& r : level->second->relations) {
+      if (!t.expr->names.empty() && (r.hidden || t.expr->names.back() != r.visible)) continue;
+      if (r.columns.empty()) return std::nullopt;
+      found = true;
+      count += r.columns.size();
+    }
+    if (!found) return std::nullopt;
+  }
+  return count;
+}
+
 Planner::Failure Planner::insert_columns(const sql::Modify& m, std::vector<const CatalogColumn*>& columns) {
   const CatalogTable& t = *target().table;
   if (m.columns.empty()) {
     std::size_t count = t.columns.size();
-    if (m.source != nullptr && !m.source->values.empty()) count = std::min(count, m.source->values.front().size());
+    if (m.source != nullptr) {
+      const auto targets = target_count(*m.source);
+      if (!targets) {
+        return refuse(reason::kInsertSelect, "how many columns this INSERT ... SELECT gives cannot be told",
+                      "Name the columns behind the table and in the select list.");
+      }
+      count = std::min(count, *targets);
+    }
     for (std::size_t i = 0; i < count; ++i) columns.push_back(&t.columns[i]);
     return std::nullopt;
   }
@@ -196,7 +229,8 @@ Planner::Failure Planner::insert_rows(const sql::Statement& s, const std::vector
     return refuse(reason::kNotUnderstood, "the rows of this INSERT cannot be found in its text",
                   "Write INSERT INTO table (columns) VALUES (...).");
   plan_->insert->columns_end = text->columns_end;
-  if (m.columns.empty()) {
+  // A select runs on one shard as it is written.
+  if (m.columns.empty() && m.source != nullptr && !m.source->values.empty()) {
     std::string names;
     for (const CatalogColumn* c : columns) names += (names.empty() ? "" : ", ") + sql::quote_identifier(c->name);
     plan_->single_splices.push_back({text->columns_at, text->columns_at, " (" + names + ")"});

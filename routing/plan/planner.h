@@ -120,6 +120,7 @@ class Planner {
 
   // insert.cpp, change.cpp
   Failure insert(const sql::Statement& statement);
+  std::optional<std::size_t> target_count(const sql::Select& select) const;
   Failure insert_columns(const sql::Modify& m, std::vector<const CatalogColumn*>& columns);
   Failure insert_rows(const sql::Statement& statement, const std::vector<const CatalogColumn*>& columns);
   Failure insert_select(const sql::Modify& m, const std::vector<const CatalogColumn*>& columns);

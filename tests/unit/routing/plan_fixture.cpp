@@ -142,7 +142,7 @@ void configure(config::Cluster& c) {
     c.tables.push_back(table(name, TableKind::Sharded, "by_tenant", {"tenant_id"}));
   c.tables.push_back(table("activities", TableKind::Sharded, "by_time", {"published_at", "tenant_id"}));
   c.tables.push_back(table("content", TableKind::Sharded, "by_region", {"region"}));
-  for (const char* name : {"orders", "items", "drifted", "triggered"})
+  for (const char* name : {"orders", "items", "ser", "drifted", "triggered"})
     c.tables.push_back(table(name, TableKind::Sharded, "by_number", {"k"}));
   c.tables.push_back(table("tenants", TableKind::Reference, "", {}));
   c.tables.push_back(table("jobs", TableKind::Local, "", {}, "eu1"));
@@ -172,6 +172,7 @@ void fill(Catalog& c) {
   add_table(c, "content", {"id int8", "region text nn", "title text", "size int8"});
   add_table(c, "orders", {"k int8 nn", "id int4 nn", "total numeric", "note text", "at timestamptz", "flag bool"},
             {"k", "id"});
+  add_table(c, "ser", {"k int8 nn", "n int8 nextval", "note text"});
   add_table(c, "items", {"k int8 nn", "order_id int4", "sku text c", "qty int4"});
   add_table(c, "drifted", {"k int8", "a int4"});
   c.tables.back().drifted = true;
