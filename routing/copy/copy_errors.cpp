@@ -90,6 +90,12 @@ SqlError key_failure(KeyError error, KeyType type, const std::string& column, st
   return sql_error(datetime(type) ? "22007" : "22P02", "invalid input syntax for type " + name + ": " + quoted(value));
 }
 
+SqlError null_failure(const std::string& column, const std::string& table) {
+  return refuse("key_null", "null value in column \"" + column + "\" of relation \"" + table +
+                                "\" violates not-null constraint",
+                "Every row needs its key.", "23502");
+}
+
 SqlError at_copy_line(SqlError error, const std::string& table, std::uint64_t line) {
   error.detail = "COPY " + table + ", line " + std::to_string(line);
   return error;

@@ -17,6 +17,8 @@ SqlError split_failure(SplitError error, CopyFormat format, int fields, std::siz
 // A key column's text or bytes that cannot be read as the key's type.
 SqlError key_failure(KeyError error, config::KeyType type, const std::string& column, std::string_view value,
                      bool binary);
+// NULL in a key column by which the row would be placed.
+SqlError null_failure(const std::string& column, const std::string& table);
 // "COPY table, line N" into the detail.
 SqlError at_copy_line(SqlError error, const std::string& table, std::uint64_t line);
 

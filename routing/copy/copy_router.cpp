@@ -148,7 +148,7 @@ std::optional<SqlError> CopyRouter::take(const char* begin, CopySink& sink) {
   const auto shard = plan_->placement->shard_for(key_);
   if (!shard.ok()) {
     flush(sink);
-    return fail(shard.error());
+    return fail(null_key(shard.error()));
   }
   if (run_.begin == nullptr || run_.end != begin || run_.shard != *shard) {
     flush(sink);
@@ -254,6 +254,15 @@ SqlError CopyRouter::fail(SqlError error) {
   failed_ = at_copy_line(std::move(error), plan_->table, std::max<std::uint64_t>(line, 1));
   held_ = {};
   return *failed_;
+}
+
+// A row without its key has no shard that could say what PostgreSQL says of it.
+SqlError CopyRouter::null_key(const SqlError& unplaced) const {
+  if (unplaced.reason != "key_null") return unplaced;
+  for (const std::size_t level : key_order_) {
+    if (key_[level].null) return null_failure(plan_->columns[plan_->key[level].position], plan_->table);
+  }
+  return unplaced;
 }
 
 SqlError CopyRouter::split_error() {

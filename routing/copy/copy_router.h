@@ -5,7 +5,7 @@
 // csv: quotes span lines; binary: header, tuples, trailer). What the shards get is what the client wrote, byte by
 // byte, but for the header line, "\." and the binary header and trailer (see copy_prologue, copy_epilogue).
 //
-// Errors are PostgreSQL's own where the key cannot be found or read (22P04, 22P02, 22003, 22007); whatever else is
+// Errors are PostgreSQL's own where the key cannot be found or read (22P04, 22P02, 22003, 22007, 23502); whatever else is
 // wrong with a row is found by its shard. `detail` says "COPY table, line N". After an error the router takes nothing
 // any more: every further call gives the same error.
 #pragma once
@@ -76,6 +76,7 @@ class CopyRouter {
   void flush(CopySink& sink);
   void remember(ShardId shard);
   SqlError fail(SqlError error);
+  SqlError null_key(const SqlError& unplaced) const;
   SqlError split_error();
   std::optional<SqlError> check_length(std::size_t bytes);
   bool binary() const { return plan_->options.format == CopyFormat::Binary; }

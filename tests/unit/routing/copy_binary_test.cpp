@@ -51,7 +51,7 @@ TEST(CopyBinary, TuplesGoToTheirShards) {
     {"behind the trailer", header() + row(1) + kTrailer + "x", row(1), "",
      "22P04 received copy data after EOF marker (COPY t, line 2)"},
     {"null key", header() + word(3, 2) + field("a") + word(-1, 4) + field("x"), "", "",
-     "0A000 NULL in a key column: placement \"by_k\" has no shard for it (COPY t, line 1)"},
+     "23502 null value in column \"k\" of relation \"t\" violates not-null constraint (COPY t, line 1)"},
     {"key of another width", header() + word(3, 2) + field("a") + field(word(1, 8)) + field("x"), "", "",
      "22P03 incorrect binary data format in column \"k\" (COPY t, line 1)"},
   };

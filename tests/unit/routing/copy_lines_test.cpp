@@ -53,7 +53,7 @@ TEST(CopyText, ErrorsNameTheLine) {
     {"too large", "x\t3000000000\ty\n", "", "",
      "22003 value \"3000000000\" is out of range for type integer (COPY t, line 1)"},
     {"null", "x\t\\N\ty\n", "", "",
-     "0A000 NULL in a key column: placement \"by_k\" has no shard for it (COPY t, line 1)"},
+     "23502 null value in column \"k\" of relation \"t\" violates not-null constraint (COPY t, line 1)"},
     {"unmapped", "x\t5000\ty\n", "", "", "0A000 placement \"by_k\" maps this key value to no shard (COPY t, line 1)"},
     {"cr in lf", "x\t1\ty\nx\t1\r\ty\n", "x\t1\ty\n", "",
      "22P04 literal carriage return found in data (COPY t, line 2)"},
@@ -91,7 +91,8 @@ TEST(CopyCsv, QuotesSpanLines) {
     {"crlf, and lf inside", "\"a\nb\",1,y\r\nx,100,y\r\n", "\"a\nb\",1,y\r\n", "x,100,y\r\n", ""},
     {"marker", "x,1,y\n\\.\nz", "x,1,y\n", "", ""},
     {"marker as data", "\\.x,1,y\n\\.,100,y\n", "\\.x,1,y\n", "\\.,100,y\n", ""},
-    {"null", "x,,y\n", "", "", "0A000 NULL in a key column: placement \"by_k\" has no shard for it (COPY t, line 1)"},
+    {"null", "x,,y\n", "", "",
+     "23502 null value in column \"k\" of relation \"t\" violates not-null constraint (COPY t, line 1)"},
     {"open quote", "x,1,\"y\n", "x,1,\"y\n", "", ""},
     {"open quote in the key", "x,\"1\n", "", "", "22P04 unterminated CSV quoted field (COPY t, line 1)"},
     {"line numbers count inside", "x,1,y\n\"\n\n\",1,y\nx,z,y\n", "x,1,y\n\"\n\n\",1,y\n", "",
@@ -110,12 +111,13 @@ TEST(CopyCsv, OtherCharacters) {
                    "22P02 invalid input syntax for type integer: \"1\\\" (COPY t, line 1)"},
                   {"escaped quote does not end", "'\\';1;';100;y\n", "", "'\\';1;';100;y\n", ""},
                   {"null", "x;none;y\n", "", "",
-                   "0A000 NULL in a key column: placement \"by_k\" has no shard for it (COPY t, line 1)"},
+                   "23502 null value in column \"k\" of relation \"t\" violates not-null constraint (COPY t, line 1)"},
                   {"quoted null string", "x;'none';y\n", "", "",
                    "22P02 invalid input syntax for type integer: \"none\" (COPY t, line 1)"}});
   options.force_null = {false, true, false};
   check(options, {{"forced", "x;'none';y\n", "", "",
-                   "0A000 NULL in a key column: placement \"by_k\" has no shard for it (COPY t, line 1)"}});
+                   "23502 null value in column \"k\" of relation \"t\" violates not-null constraint (COPY t, "
+                   "line 1)"}});
   options.force_null = {};
   options.force_not_null = {false, true, false};
   check(options, {{"forced not", "x;none;y\n", "", "",
