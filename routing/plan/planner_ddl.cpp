@@ -137,7 +137,8 @@ Planner::Failure Planner::rename_checks(const sql::Statement& s) {
   auto r = binder_.lookup(s.relations.front());
   if (!r.ok() || r->entry == nullptr) return std::nullopt;
   for (const auto& option : s.options) {
-    if ((option.name == "rename" || option.name == "new_schema") && s.object == DdlObject::Relation && s.relations.front().name == r->name) {
+    const bool renamed = option.name == "rename" || option.name == "new_schema";
+    if (renamed && s.object == DdlObject::Relation && s.relations.front().name == r->name) {
       return refuse(
           reason::kDdl,
           "table " + r->name + " is named in the configuration: another name or schema would leave it unrouted",

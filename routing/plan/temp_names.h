@@ -1,5 +1,5 @@
 // Temp relations on a sharded cluster: they live on the home shard, and PostgreSQL looks their unqualified names up
-// before those of lasting tables (PostgreSQL 15 documentation, 5.9.3 and "search_path" in 20.11.1). A temp relation with
+// before those of lasting tables (PostgreSQL 15 documentation, 5.9.3, and search_path in 20.11.1). A temp relation with
 // the name of a table of other shards would hide it on the home shard alone; so such names are refused. Pure;
 // thread-safe.
 #pragma once
