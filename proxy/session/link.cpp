@@ -40,6 +40,7 @@ void Link::inject(std::string_view sql, std::function<void(Link&, Injected&)> do
     if (done) done(*this, nothing);
     return;
   }
+  if (quiet()) resume();  // nothing of the client's is in front: its slowness is not waited for
   injected_.push_back({std::move(done), {}});
   lease_->unnamed.reset();  // a simple Query drops it
   scratch_.clear();
@@ -50,11 +51,13 @@ void Link::inject(std::string_view sql, std::function<void(Link&, Injected&)> do
 void Link::detach() {
   static NullSink nobody;  // without state: shared by all workers
   sink_ = &nobody;
+  if (lease_) resume();
 }
 
 void Link::give_back() {
   if (!lease_) return;
   lease_->tracker.release_memory();
+  resume();  // it may have been held back for a slow client
   lease_.give_back();
 }
 
