@@ -43,6 +43,12 @@ def write_schedule(suite, directory, wanted):
     return file, names
 
 
+def scheduled(suite):
+    """The names in parallel_schedule, in its order."""
+    lines = (suite.regress_dir / "parallel_schedule").read_text().splitlines()
+    return [name for line in lines if line.startswith("test:") for name in line[5:].split()]
+
+
 def children(pid):
     """Process ids of all descendants."""
     found = []
