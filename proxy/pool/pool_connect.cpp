@@ -70,7 +70,8 @@ void Pool::maintain(unsigned worker) {
     unsigned dispensable = total_ > limits_.min ? total_ - limits_.min : 0;
     for (auto i = list.begin(); i != list.end();) {
       const bool idle_too_long = (*i)->idle_longer_than(now, limits_.idle_timeout) && dispensable > 0;
-      if (draining_ || (*i)->expired(now, target_.get()) || idle_too_long) {
+      const bool too_many = total_ - expired.size() > limits_.size + limits_.reserve;  // the size was made smaller
+      if (draining_ || too_many || (*i)->expired(now, target_.get()) || idle_too_long) {
         expired.push_back(std::move(*i));
         i = list.erase(i);
         --idle_total_;
