@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "proxy/control/custom_code.h"
 #include "routing/plan/array_value.h"
 
 namespace pgweir::control {
@@ -161,6 +162,19 @@ ShardFacts read_shard_facts(const RowSet& server, const RowSet& fingerprints, co
   return facts;
 }
 
+void read_custom_settings(const RowSet& token, const RowSet& custom_code, ShardFacts& facts) {
+  for (std::size_t i = 0; i < custom_code.rows(); ++i) {
+    if (custom_code.text(i, 0) == kNameOfSetting) {
+      facts.custom_settings.add(custom_code.text(i, 1));
+    } else {
+      find_custom_settings(custom_code.text(i, 1), facts.custom_settings);
+    }
+  }
+  // A body's $1 is its argument.
+  if (!facts.custom_settings.parameters.empty()) facts.custom_settings.unknown = true;
+  facts.code_horizon = std::to_string(token.number<std::uint64_t>(0, 1) & 0xffffffff);
+}
+
 OidMap map_oids(const ShardFacts& canonical, const ShardFacts& shard) {
   OidMap map;
   for (const auto& [name, oid] : shard.oids) {  // relations before types: a type wins where both have one number
@@ -225,6 +239,9 @@ void compare_shards(Catalog& catalog, const std::vector<ShardFacts>& shards, std
   for (std::size_t s = 0; s < shards.size(); ++s) {
     catalog.oid_maps.push_back(s == catalog_shard ? OidMap{} : map_oids(shards[catalog_shard], shards[s]));
     catalog.two_phase.push_back(shards[s].two_phase);
+    for (const auto& name : shards[s].custom_settings.names) catalog.custom_settings.add(name);
+    catalog.custom_settings.unknown |= shards[s].custom_settings.unknown;
+    catalog.code_horizon.push_back(shards[s].code_horizon);
     if (shards[s].known) catalog.database_collation_c &= shards[s].collation_c;
     for (const auto& [name, fingerprint] : shards[s].fingerprints)
       if (std::find(catalog.schemas.begin(), catalog.schemas.end(), name.first) == catalog.schemas.end())

@@ -23,6 +23,8 @@ struct ShardFacts {
   std::string version, encoding;
   int version_num = 0;
   bool collation_c = false, two_phase = false;
+  routing::CustomSettings custom_settings;  // of functions, rules and defaults
+  std::string code_horizon;                 // as Catalog::code_horizon
   std::map<std::pair<std::string, std::string>, std::string> fingerprints;  // (schema, name) -> text
   std::map<std::string, std::string> index_tables;                          // as Catalog::index_tables
   struct Named {
@@ -35,6 +37,7 @@ struct ShardFacts {
 
 ShardFacts read_shard_facts(const RowSet& server, const RowSet& fingerprints, const RowSet& oids,
                             const RowSet& indexes = {});
+void read_custom_settings(const RowSet& token, const RowSet& custom_code, ShardFacts& facts);
 std::vector<routing::CatalogFunction> read_functions(const RowSet& rows);
 routing::OidMap map_oids(const ShardFacts& canonical, const ShardFacts& shard);
 

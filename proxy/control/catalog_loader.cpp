@@ -4,6 +4,7 @@
 
 #include "proxy/control/catalog_once.h"
 #include "proxy/control/catalog_queries.h"
+#include "proxy/control/custom_code.h"
 #include "proxy/log/log.h"
 
 namespace pgweir::control {
@@ -26,7 +27,7 @@ std::string together(const std::vector<std::string>& queries) {
 
 std::vector<std::string> shard_queries(bool canonical) {
   std::vector<std::string> queries{change_token_query(), server_query(), fingerprints_query(), oids_query(),
-                                   indexes_query()};
+                                   indexes_query(), custom_code_query("true")};
   if (!canonical) return queries;
   for (const auto& query :
        {schemas_query(), relations_query(), columns_query(), unique_indexes_query(), foreign_keys_query(),
@@ -107,6 +108,7 @@ Async<void> CatalogLoader::refresh(std::size_t shard) {
     co_return;
   }
   ShardFacts facts = read_shard_facts(r[1], r[2], r[3], r[4]);
+  read_custom_settings(r[0], r[5], facts);
   if (canonical) {
     if (built_in_version_ != facts.version_num) {
       Reply functions = co_await source.connection.query(functions_query(true), kReadBound);
@@ -118,7 +120,6 @@ Async<void> CatalogLoader::refresh(std::size_t shard) {
       built_in_version_ = facts.version_num;
     }
     source.rows = CatalogRows{r[1],
-                              std::move(r[5]),
                               std::move(r[6]),
                               std::move(r[7]),
                               std::move(r[8]),
@@ -127,7 +128,8 @@ Async<void> CatalogLoader::refresh(std::size_t shard) {
                               std::move(r[11]),
                               std::move(r[12]),
                               std::move(r[13]),
-                              std::move(r[14])};
+                              std::move(r[14]),
+                              std::move(r[15])};
   }
   source.facts = std::move(facts);
   source.content = content;

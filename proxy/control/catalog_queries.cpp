@@ -71,7 +71,7 @@ std::string change_token_query() {
   add(token_part("pg_rewrite t" + relation + "t.ev_class WHERE t.oid >= 16384", own("t")));
   add(token_part("pg_policy t", own("t")));
   add(token_part("pg_inherits t", "t.inhrelid::text || ':' || t.inhparent::text"));
-  return sql + ")";
+  return sql + "), pg_catalog.txid_snapshot_xmin(pg_catalog.txid_current_snapshot())";
 }
 
 std::string schemas_query() {

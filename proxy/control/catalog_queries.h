@@ -9,7 +9,8 @@ namespace pgweir::control {
 
 // version, version_num, encoding, C collation, max_prepared_transactions
 std::string server_query();
-// One text that differs as soon as a definition in the database differs; costs a scan of the catalogs.
+// One text that differs as soon as a definition in the database differs (costs a scan of the catalogs); the oldest
+// transaction whose effects the snapshot may lack.
 std::string change_token_query();
 // nspname
 std::string schemas_query();

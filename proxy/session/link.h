@@ -93,6 +93,7 @@ class Link final : public net::Disposable, public pool::ServerUser {
 
   // What the session notes about this lease.
   bool in_transaction = false;      // BEGIN was sent by us or by the client. Stays when the connection is lost
+  std::string_view pinned;          // why the server is kept for the session; empty: it is not. Points to a constant
   bool wrote = false;               // a statement that may write has been sent in this transaction
   bool suspect = false;             // session state on the server may differ from what we know: census before release
   // While suspect: stands for the settings that nobody knows; 0: to be chosen. Statements parsed under it are not shared.
@@ -101,6 +102,7 @@ class Link final : public net::Disposable, public pool::ServerUser {
   bool fatal_told = false;          // the client has been given the server's FATAL: nothing is to be added at its end
   unsigned preparing = 0;           // injected commands whose end the session waits for: settings,
   unsigned settling = 0;            // ... and what follows a transaction
+  bool ran_code = false;            // code of users has run in this lease: it may have set what the session's texts do not show
   bool unknown_settings = false;    // a custom setting of unknown name may have been set: not for anybody else
   std::vector<protocol::StatementHash> stale;   // prepared here, but their result type has changed: to be dropped
 

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -117,7 +118,10 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   void release_links();
   void settled();
   void drop_stale(Link& link);
+  void await_injected(Link& link);
   void census(Link& link);
+  std::set<std::string> census_names(Link& link) const;
+  bool read_new_code(Link& link, const Injected& result);
   void on_census(Link& link, Injected& result);
   void tell_parameters(Link& link);
   void inject_begin(Link& link);
@@ -140,10 +144,12 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   Step on_function_call(const protocol::Frame& frame);
   Step on_copy_message(const protocol::Frame& frame);
   bool begin_or_throw_away(Link& link, const routing::StatementFacts& facts, std::string_view text, bool any_shard);
-  void note_custom_names(Link& link, std::string_view text);
+  void note_custom_names(Link& link, std::string_view text, const protocol::ValueList* values);
+  bool add_custom_name(std::string_view name);  // true: it was new
   bool on_ready(Link& link, char status);
   void arm_query_timeout();
   void on_idle_tick();                                // session_idle.cpp
+  void note_effects(Link& link, const routing::StatementFacts& facts);
   void note_statement(Link& link, const routing::StatementFacts& facts, const routing::Route* route);
   void own_sequences(Link& link, const routing::StatementFacts& facts);
   void discard_sequences_in_batch(Link& link);
@@ -263,7 +269,7 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   pool::SettingsPtr context_settings_, context_told_;   // what route_context_ was made from
   pool::SettingsPtr settings_;       // the client's own, to be in force on its servers
   pool::SettingsPtr told_;           // ParameterStatus as the client knows it
-  std::vector<std::string> custom_names_;   // custom settings this session has touched
+  routing::CustomSettings custom_;   // names of custom settings that this session may have set
   std::vector<std::string> temp_tables_;
   std::string hint_shard_, hint_key_, hint_role_;
   struct SavedHints { std::string shard, key, role; };

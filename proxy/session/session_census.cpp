@@ -1,6 +1,8 @@
 // Session: what a transaction may have left behind on its server, read back from the server itself.
 #include <algorithm>
+#include <set>
 
+#include "proxy/control/custom_code.h"
 #include "proxy/session/session.h"
 
 namespace pgweir::session {
@@ -26,7 +28,18 @@ bool equal_ignoring_case(std::string_view a, std::string_view b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [&](char x, char y) { return lower(x) == lower(y); });
 }
 
-std::string census_sql(const std::vector<std::string>& custom_names, const std::string& login) {
+bool dotted(std::string_view name) { return name.find('.') != std::string_view::npos; }
+
+// Functions that are newer than what the catalog says of them, and the session's temporary ones: kind 'f', then as
+// custom_code_query().
+std::string new_code(const std::string& horizon) {
+  if (horizon.empty()) return control::custom_code_query("true");
+  const std::string since = "pg_catalog.age('" + horizon + "'::pg_catalog.xid)";
+  return control::custom_code_query("pg_catalog.age(x.row_xmin) OPERATOR(pg_catalog.<=) " + since + " OR " + since +
+                                    " OPERATOR(pg_catalog.<) 0 OR x.schema OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema()");
+}
+
+std::string census_sql(const std::set<std::string>& custom_names, const std::string& login) {
   std::string sql =
       "SELECT 's', name, setting FROM pg_catalog.pg_settings WHERE source OPERATOR(pg_catalog.=) 'session'"
       " UNION ALL SELECT 's', 'role', pg_catalog.current_setting('role') WHERE pg_catalog.current_setting('role') OPERATOR(pg_catalog.<>) 'none'"
@@ -41,25 +54,62 @@ std::string census_sql(const std::vector<std::string>& custom_names, const std::
 
 }  // namespace
 
+// What the session or its servers are known to have, and where code of users has run, what that code may set.
+std::set<std::string> Session::census_names(Link& link) const {
+  std::set<std::string> names(custom_.names.begin(), custom_.names.end());
+  for (const auto* known : {settings_.get(), link.server().settings.get()})
+    for (const auto& [name, value] : known->values())
+      if (dotted(name)) names.insert(name);
+  if (link.ran_code && routing_->catalog) names.insert(routing_->catalog->custom_settings.names.begin(), routing_->catalog->custom_settings.names.end());
+  return names;
+}
+
 void Session::census(Link& link) {
   context_.cells.injected_commands.add();
-  link.inject(census_sql(custom_names_, link.server().target().user), [this](Link& counted, Injected& result) { on_census(counted, result); });
+  std::string sql = census_sql(census_names(link), link.server().target().user);
+  if (link.ran_code) {
+    const auto* catalog = routing_->catalog.get();
+    const auto shard = link.shard().value;
+    sql += " UNION ALL SELECT 'f', code.kind, code.text FROM (" +
+           new_code(catalog && shard < catalog->code_horizon.size() ? catalog->code_horizon[shard] : std::string()) + ") code (kind, text)";
+    link.unknown_settings = link.unknown_settings || (catalog && catalog->custom_settings.unknown);
+  }
+  link.inject(sql, [this](Link& counted, Injected& result) { on_census(counted, result); });
+}
+
+// Code that the catalog does not know yet. True: it names settings that this census has not asked for.
+bool Session::read_new_code(Link& link, const Injected& result) {
+  routing::CustomSettings found;
+  for (const auto& row : result.rows) {
+    if (row.size() != 3 || row[0] != "f" || !row[1] || !row[2]) continue;
+    if (*row[1] == control::kNameOfSetting) found.add(*row[2]);
+    else routing::find_custom_settings(*row[2], found);
+  }
+  const auto asked = census_names(link);
+  bool more = false;
+  for (const auto& name : found.names) more |= add_custom_name(name) && !asked.contains(name);
+  link.unknown_settings = link.unknown_settings || found.unknown || !found.parameters.empty() || custom_.unknown;
+  return more;
 }
 
 void Session::on_census(Link& link, Injected& result) {
+  if (!result.error && result.rows.size() < Link::kMaxInjectedRows && read_new_code(link, result)) return census(link);
   --settling_;
   --link.settling;
-  if (result.error) {
+  if (result.error || result.rows.size() >= Link::kMaxInjectedRows) {
     discard_link(link);  // not provably clean
     return settled();
   }
   pool::Settings::Map values;
-  std::string pinned;
+  std::string_view pinned;
   temp_tables_.clear();
   for (const auto& row : result.rows) {
     if (row.size() != 3 || !row[0] || !row[1]) continue;
     switch (row[0]->front()) {
-      case 's': values[*row[1]] = row[2].value_or(""); break;
+      case 's':
+        values[*row[1]] = row[2].value_or("");
+        add_custom_name(*row[1]);  // asked for again, whoever has run
+        break;
       case 't': temp_tables_.push_back(*row[1]); pinned = "temp_tables"; break;
       case 'o': pinned = "temp_objects"; break;
       case 'c': pinned = "holdable_cursor"; break;
@@ -76,8 +126,13 @@ void Session::on_census(Link& link, Injected& result) {
     if (!known) values[name] = value;
   }
   settings_ = pool::Settings::intern(std::move(values));
+  // Nobody can say what it would have to be given elsewhere.
+  if (pinned.empty() && link.unknown_settings) pinned = "custom_setting";
+  link.pinned = pinned;
+  for (const auto& other : links_)
+    if (pinned.empty() && other->open()) pinned = other->pinned;
   if (!pinned.empty() && pinned_.empty()) context_.cells.pinned.add();
-  pinned_ = std::move(pinned);
+  pinned_ = pinned;
   settled();
 }
 

@@ -21,34 +21,45 @@ bool contains_ignoring_case(std::string_view text, std::string_view word) {
 
 }  // namespace
 
-// Custom settings do not show in pg_settings: the census asks for every name that a statement may have set.
-void Session::note_custom_names(Link& link, std::string_view text) {
-  if (!contains_ignoring_case(text, "set_config")) return;
-  bool any = false;
-  for (std::size_t at = text.find('\''); at != std::string_view::npos; at = text.find('\'', at + 1)) {
-    const auto end = text.find('\'', at + 1);
-    if (end == std::string_view::npos) break;
-    const auto literal = text.substr(at + 1, end - at - 1);
-    any = any || !literal.empty();
-    if (literal.find('.') != std::string_view::npos && literal.size() < 128 && custom_names_.size() < 1000 &&
-        std::find(custom_names_.begin(), custom_names_.end(), literal) == custom_names_.end())
-      custom_names_.emplace_back(literal);
-    at = end;
+bool Session::add_custom_name(std::string_view name) {
+  const auto before = custom_.names.size();
+  custom_.add(name);
+  return custom_.names.size() != before;
+}
+
+// Custom settings do not show in pg_settings: the census asks for every name that a statement may have set. `values`: of the
+// statement's parameters; null: it has none.
+void Session::note_custom_names(Link& link, std::string_view text, const protocol::ValueList* values) {
+  routing::CustomSettings found;
+  if (contains_ignoring_case(text, "set")) routing::find_custom_settings(text, found);
+  for (const auto number : found.parameters) {
+    if (!values || number == 0 || number > values->size()) {
+      found.unknown = true;
+    } else if (const auto name = values->at(number - 1)) {
+      found.add(*name);
+    }
   }
-  if (!any || text.find('$') != std::string_view::npos || text.find("||") != std::string_view::npos) link.unknown_settings = true;
+  if (values && link.ran_code)  // a function may run what it is given
+    for (const auto value : *values)
+      if (value && contains_ignoring_case(*value, "set_config")) routing::find_custom_settings(*value, found);
+  for (const auto& name : found.names) add_custom_name(name);
+  link.unknown_settings = link.unknown_settings || found.unknown || custom_.unknown;
+}
+
+// What the statement may leave behind in the server's session.
+void Session::note_effects(Link& link, const routing::StatementFacts& facts) {
+  // DDL may make temporary objects without saying so: search_path decides.
+  const bool ddl = facts.kind == StatementKind::Ddl;
+  if (facts.runs_code) link.ran_code = true;
+  if (facts.may_change_session || ddl || facts.kind == StatementKind::Unparsable) link.make_suspect();
+  if (facts.kind == StatementKind::Set || facts.kind == StatementKind::SetLocal) add_custom_name(facts.name);
 }
 
 void Session::note_statement(Link& link, const routing::StatementFacts& facts, const Route* route) {
-  // DDL may make temporary objects without saying so: search_path decides.
-  const bool ddl = facts.kind == StatementKind::Ddl;
-  if (facts.may_change_session || ddl || facts.kind == StatementKind::Unparsable) link.make_suspect();
+  note_effects(link, facts);
   if (!facts.read_only) link.wrote = true;
   if (facts.creates_temp) temp_tables_.push_back(facts.name);
   if (route && route->ddl) ddl_seen_ = true;
-  if (facts.name.find('.') != std::string::npos && custom_names_.size() < 1000 &&
-      std::find(custom_names_.begin(), custom_names_.end(), facts.name) == custom_names_.end() &&
-      (facts.kind == StatementKind::Set || facts.kind == StatementKind::SetLocal || facts.kind == StatementKind::Select))
-    custom_names_.push_back(facts.name);
 }
 
 // Another client may have moved sequences on this server: its values must not be seen. The worst outcome is 55000. Values

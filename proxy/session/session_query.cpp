@@ -196,7 +196,7 @@ void Session::forward_query(const Frame& frame, const routing::Analysis& analysi
     note_statement(link, facts, nullptr);
     own_sequences(link, facts);
   }
-  if (link.suspect) note_custom_names(link, analysis.text);
+  if (link.suspect) note_custom_names(link, analysis.text, nullptr);
   in_flight_read_only_ = single && analysis.statements.front().read_only && !in_block() && (alone || in_flight_read_only_);
   if (route.ddl) ddl_seen_ = true;
   link.server().unnamed.reset();

@@ -285,7 +285,7 @@ Session::Step Session::relay_bind(const Frame& frame) {
   const auto& executed = statement.analysis->statements;
   if (executed.size() != 1 || group_.executed || !begin_or_throw_away(*relay_, executed.front(), statement.sql, last_any_shard_)) inject_begin(*relay_);
   if (executed.size() == 1) own_sequences(*relay_, executed.front());
-  if (relay_->suspect) note_custom_names(*relay_, statement.sql);
+  if (relay_->suspect) note_custom_names(*relay_, statement.sql, &bind->parameters);
   const bool alone = !group_.executed && relay_->tracker().outstanding_syncs() == 0;
   in_flight_read_only_ = executed.size() == 1 && executed.front().read_only && !in_block() && (alone || in_flight_read_only_);
   group_.executed = true;

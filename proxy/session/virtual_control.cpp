@@ -41,6 +41,7 @@ bool VirtualGroup::run_everywhere(const routing::StatementFacts& facts, std::str
                          : SqlError{"25P01", "SAVEPOINT can only be used in transaction blocks", {}, {}, {}, {}});
     return true;
   }
+  if (facts.kind == routing::StatementKind::Set || facts.kind == routing::StatementKind::SetLocal) session_.add_custom_name(facts.name);
   fanout_.run(std::move(commands), [this, changes = facts.may_change_session](std::vector<Fanout::Outcome>& outcomes) {
     std::string tag;
     for (auto& outcome : outcomes) {

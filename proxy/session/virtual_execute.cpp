@@ -139,6 +139,7 @@ bool VirtualGroup::run(const routing::Analysis& analysis, const protocol::Bind* 
     route->returning = true;
   }
   running_ = *route;
+  running_facts_ = facts;
   running_sql_ = analysis.text.substr(facts.begin, facts.end - facts.begin);
   request_.route = std::move(*route);
   request_.sql = running_sql_;

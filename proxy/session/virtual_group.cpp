@@ -190,6 +190,9 @@ void VirtualGroup::lock_next(std::size_t index) {
 
 void VirtualGroup::gather() {
   for (auto* link : running_links_) {
+    session_.note_effects(*link, running_facts_);
+    session_.own_sequences(*link, running_facts_);
+    if (link->suspect) session_.note_custom_names(*link, running_sql_, &request_.parameters);
     if (running_->write && running_->kind != Route::Kind::CopyIn) link->wrote = true;
     if (running_->ddl) session_.ddl_seen_ = true;
   }

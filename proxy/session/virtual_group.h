@@ -89,6 +89,7 @@ class VirtualGroup {
   // the statement that runs
   std::optional<routing::Route> running_;
   GatherRequest request_;
+  routing::StatementFacts running_facts_;
   std::string running_sql_;
   std::string running_bind_;
   std::string running_portal_;

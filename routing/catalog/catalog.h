@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "routing/catalog/custom_settings.h"
 #include "routing/types.h"
 
 namespace pgweir::routing {
@@ -111,6 +112,9 @@ struct Catalog {
   std::vector<OidMap> oid_maps;        // by ShardId
   std::vector<std::string> schemas;
   std::vector<bool> two_phase;         // by ShardId: max_prepared_transactions > 0
+  CustomSettings custom_settings;      // what functions, rules and defaults set on any shard; parameters are unused
+  // By ShardId: the oldest transaction (its 32-bit id in decimal) whose functions custom_settings may not know; empty: all.
+  std::vector<std::string> code_horizon;
 
   const CatalogTable* find_table(std::string_view schema, std::string_view name) const {
     auto i = table_index.find(std::string(schema) + "." + std::string(name));
