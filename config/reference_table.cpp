@@ -61,7 +61,7 @@ constexpr KeyInfo kKeys[] = {
     {"tls.server", "mode", "disable, allow, prefer, require, verify-ca or verify-full", "prefer",
      "Towards PostgreSQL, with libpq's meaning of `sslmode`; `allow` is `disable` for pooled connections yet."},
     {"tls.server", "ca", "file", "",
-     "Authorities of server certificates. Required by `verify-ca` and `verify-full`."},
+     "Authorities of server certificates. Required by `verify-ca` and `verify-full`; with it `require` is `verify-ca`."},
     {"tls.server", "cert", "file", "", "Our client certificate, with `key`."},
     {"tls.server", "key", "file", "", "Its private key."},
 

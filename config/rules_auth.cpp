@@ -13,6 +13,9 @@ void check_query(const RuleContext& context) {
     context.findings.error(place("query"), "\"query_user\" is missing: who runs it?");
   if (!auth.query.empty() && auth.query.find("$1") == std::string::npos)
     context.findings.error(place("query"), "\"query\" does not use $1, the user's name");
+  if (!auth.query.empty() && auth.method == AuthMethod::Cert)
+    context.findings.warning(place("query"), "\"query\" has no effect with method = \"cert\"",
+                             "a certificate is proof enough");
   if (auth.query.empty() && !auth.query_user.empty())
     context.findings.error(place("query_user"), "there is no \"query\" for this user");
   if (auth.query.empty() && !auth.query_database.empty())

@@ -30,6 +30,15 @@ void warn_about_plain_passwords(const RuleContext& context) {
                            "set mode = \"require\" in [tls.client], or use scram-sha-256");
 }
 
+void warn_about_unused_certificate(const RuleContext& context) {
+  const ClientTls& tls = context.config.tls_client;
+  if (tls.mode != TlsMode::Disable || (tls.cert.empty() && tls.key.empty() && tls.ca.empty())) return;
+  const char* key = !tls.cert.empty() ? "cert" : !tls.key.empty() ? "key" : "ca";
+  context.findings.warning(context.document.value_place({"tls", "client", key}),
+                           "\"" + std::string(key) + "\" has no effect with mode = \"disable\": TLS is off",
+                           "set mode = \"require\" in [tls.client]");
+}
+
 // Only where users must be listed to log in at all.
 void warn_about_unknown_admins(const RuleContext& context) {
   const Config& config = context.config;
@@ -83,6 +92,7 @@ void warn_about_no_recovery_login(const RuleContext& context, const Cluster& clu
 void rule_risks(const RuleContext& context) {
   warn_about_trust(context);
   warn_about_plain_passwords(context);
+  warn_about_unused_certificate(context);
   warn_about_unknown_admins(context);
   warn_about_query_user(context);
   for (const Cluster& cluster : context.config.clusters) {

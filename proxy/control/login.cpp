@@ -72,7 +72,8 @@ std::vector<std::pair<std::string, std::string>> connection_parameters(const Log
   if (!address.empty()) parameters.emplace_back("hostaddr", address);
   if (!login.password.empty()) parameters.emplace_back("password", login.password);
   const bool verify = login.tls.mode == config::TlsMode::VerifyCa || login.tls.mode == config::TlsMode::VerifyFull;
-  if (verify && !login.tls.ca.empty()) parameters.emplace_back("sslrootcert", login.tls.ca);
+  const bool checked = verify || login.tls.mode == config::TlsMode::Require;  // which is verify-ca with a root certificate
+  if (checked && !login.tls.ca.empty()) parameters.emplace_back("sslrootcert", login.tls.ca);
   if (!login.tls.cert.empty()) parameters.emplace_back("sslcert", login.tls.cert);
   if (!login.tls.key.empty()) parameters.emplace_back("sslkey", login.tls.key);
   return parameters;

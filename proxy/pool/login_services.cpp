@@ -21,7 +21,9 @@ net::Result<std::shared_ptr<const net::TlsContext>> LoginServices::tls(const con
   options.ca_file = settings.ca;
   options.cert_file = settings.cert;
   options.key_file = settings.key;
-  if (settings.mode == config::TlsMode::VerifyCa) options.verify = net::TlsClientOptions::Verify::Ca;
+  // As libpq: with a root certificate "require" is "verify-ca".
+  const bool named = settings.mode == config::TlsMode::Require && !settings.ca.empty();
+  if (settings.mode == config::TlsMode::VerifyCa || named) options.verify = net::TlsClientOptions::Verify::Ca;
   if (settings.mode == config::TlsMode::VerifyFull) options.verify = net::TlsClientOptions::Verify::Full;
   auto made = net::TlsContext::client(options);
   if (made) contexts_[key] = *made;

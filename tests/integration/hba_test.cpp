@@ -170,5 +170,24 @@ TEST_F(HbaTest, TheCertificateOfVerifyFullIsTheUsers) {
   EXPECT_EQ(failure(other), "");
 }
 
+// As libpq does it: with a root certificate "require" is "verify-ca".
+TEST_F(HbaTest, ARequiredServerCertificateIsCheckedWhereAnAuthorityIsNamed) {
+  NEEDS_PROXY();
+  const std::string other = (temp_.path() / "other.crt").string();
+  run({.command = {"openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=other", "-days", "2", "-keyout",
+                   (temp_.path() / "other.key").string(), "-out", other}});
+  start(ProxyOptions{.tls_server = "require", .metrics = false});
+  EXPECT_EQ(connect().must("SELECT 1").value(), "1");
+  std::string text = proxy().config_text();
+  const auto at = text.find("ca = ", text.find("[tls.server]"));
+  text.replace(at, text.find('\n', at) - at, "ca = \"" + other + "\"");
+  write_file(proxy().config_file(), text);
+  proxy().kill9();
+  proxy().start();
+  auto [connection, error] = Connection::try_open(parameters());
+  const std::string told = connection ? connection->exec("SELECT 1").error.value_or(Report{}).message : error;
+  EXPECT_THAT(told, HasSubstr("certificate verify failed"));
+}
+
 }  // namespace
 }  // namespace pgweir::support

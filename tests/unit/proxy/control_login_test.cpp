@@ -54,7 +54,9 @@ TEST(ControlLoginTest, TlsModesAndAddresses) {
   EXPECT_EQ(p["host"], "db.example");
   EXPECT_EQ(p["hostaddr"], "10.0.0.1");
   EXPECT_FALSE(p.contains("password"));
-  login.tls.mode = config::TlsMode::Require;  // libpq would verify if it were given a certificate authority
+  login.tls.mode = config::TlsMode::Require;  // libpq verifies when it is given a certificate authority; so do the pools
+  EXPECT_EQ(parameters(login, "10.0.0.1")["sslrootcert"], "ca.crt");
+  login.tls.mode = config::TlsMode::Prefer;
   EXPECT_FALSE(parameters(login, "10.0.0.1").contains("sslrootcert"));
   login.endpoint = {"/run/postgresql", 5432, true};
   p = parameters(login, "");
