@@ -1,5 +1,6 @@
 #include "proxy/pool/settings.h"
 
+#include <algorithm>
 #include <array>
 #include <mutex>
 #include <unordered_map>
@@ -119,6 +120,11 @@ std::string settings_difference_sql(const Settings& have, const Settings& want) 
     if (const auto* role = want.find("role")) append_set(sql, "role", *role);
   }
   return sql;
+}
+
+bool same_setting(std::string_view a, std::string_view b) {
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [&](char x, char y) { return lower(x) == lower(y); });
 }
 
 std::string quote_literal(std::string_view text) {

@@ -36,6 +36,9 @@ using SettingsPtr = std::shared_ptr<const Settings>;
 // Role and session authorization are reset first and set last, because other settings may need the login role's rights.
 std::string settings_difference_sql(const Settings& have, const Settings& want);
 
+// Names of settings are compared without regard to the case of ASCII letters.
+bool same_setting(std::string_view a, std::string_view b);
+
 // 'text' with quotes and backslashes made safe under either value of standard_conforming_strings.
 std::string quote_literal(std::string_view text);
 // "name" with quotes doubled.

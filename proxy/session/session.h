@@ -232,6 +232,7 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   void on_link_closed(Link& link, const protocol::SqlError& error) override;
   bool on_extended_reply(Link& link, const protocol::Frame& frame, const protocol::ReplyTracker::Reply& reply);
   void on_relay_error(Link& link, const protocol::Frame& frame, const protocol::ReplyTracker::Reply& reply);
+  bool on_parameter_status(Link& link, const protocol::Frame& frame);
   void watch_tag(Link& link, std::string_view tag);
   bool map_description(Link& link, const protocol::Frame& frame);
 
@@ -279,8 +280,10 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   std::string deferred_begin_;       // BEGIN that no server has seen yet, and SAVEPOINTs behind it
   std::vector<std::string> deferred_savepoints_;   // established by deferred_begin_, innermost last
   bool local_failed_ = false;        // the block failed by a refusal of ours; servers may not know
+  bool savepoint_seen_ = false;      // the block may be taken back to a savepoint
   bool read_only_block_ = false;
   bool isolated_block_ = false;      // REPEATABLE READ or SERIALIZABLE: one snapshot, hence one shard
+  bool resetting_ = false;           // RESET or DISCARD runs, outside a block and with nothing beside it
   bool error_seen_ = false;          // an error went out since the last ReadyForQuery
   bool in_flight_read_only_ = false; // all that runs now is provably read-only, outside a block
   // A block without a server runs this statement in a block of its own that is rolled back: any server gives the answer.

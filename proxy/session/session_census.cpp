@@ -23,11 +23,6 @@ constexpr std::string_view kCensusState =
     " UNION ALL SELECT 'n', c, '' FROM pg_catalog.pg_listening_channels() c"
     " UNION ALL SELECT 'p', name, '' FROM pg_catalog.pg_prepared_statements WHERE from_sql";
 
-bool equal_ignoring_case(std::string_view a, std::string_view b) {
-  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [&](char x, char y) { return lower(x) == lower(y); });
-}
-
 bool dotted(std::string_view name) { return name.find('.') != std::string_view::npos; }
 
 // Functions that are newer than what the catalog says of them, and the session's temporary ones: kind 'f', then as
@@ -122,7 +117,7 @@ void Session::on_census(Link& link, Injected& result) {
   link.server().settings = pool::Settings::intern(values);
   // RESET and DISCARD bring back what the session started with; on the server that is the server's default.
   for (const auto& [name, value] : identity_.startup->values()) {
-    const bool known = std::any_of(values.begin(), values.end(), [&](const auto& entry) { return equal_ignoring_case(entry.first, name); });
+    const bool known = std::any_of(values.begin(), values.end(), [&](const auto& entry) { return pool::same_setting(entry.first, name); });
     if (!known) values[name] = value;
   }
   settings_ = pool::Settings::intern(std::move(values));

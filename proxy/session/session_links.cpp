@@ -310,6 +310,13 @@ void Session::settled() {
   if (mode_ == Mode::Orphan) return orphan_step();
   refresh_routing();
   if (ending_) return fatal({"57P01", "terminating connection due to administrator command", {}, {}, {}, {}});
+  // A server that is kept must have the client's settings again: RESET took it to its own defaults.
+  for (auto& link : links_)
+    if (link->open() && link->idle() && !has_custom_setting_beyond(*link->server().settings, *settings_)) prepare(*link);
+  if (preparing_ != 0) {
+    mode_ = Mode::Prepare;
+    return;
+  }
   if (mode_ == Mode::Settle || input_waits_) wake();
 }
 

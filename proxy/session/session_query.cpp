@@ -97,8 +97,11 @@ Session::Step Session::on_single(const Frame& frame, const std::shared_ptr<const
   const auto& facts = analysis->statements.front();
   const bool of_names = facts.kind == StatementKind::Deallocate || facts.kind == StatementKind::Discard;
   const bool ours = transaction_control(facts) || of_names || local_failed_;
-  if ((of_names || (ours && !pipelines_freely())) && relay_ && relay_->open() && !relay_->quiet()) return Step::Later;
-  barrier_ = of_names;
+  // What RESET brings back is put in place behind it: nothing may run in between.
+  const bool alone = of_names || facts.kind == StatementKind::Reset;
+  if ((alone || (ours && !pipelines_freely())) && relay_ && relay_->open() && !relay_->quiet()) return Step::Later;
+  barrier_ = alone;
+  if (facts.kind == StatementKind::Savepoint) savepoint_seen_ = true;
   if (auto local = ours ? control_locally(facts, analysis->text) : std::nullopt) {
     if (relay_ && relay_->open() && !relay_->quiet()) return Step::Later;
     if (local->error) return refuse_query(*local->error);
@@ -197,6 +200,8 @@ void Session::forward_query(const Frame& frame, const routing::Analysis& analysi
     own_sequences(link, facts);
   }
   if (link.suspect) note_custom_names(link, analysis.text, nullptr);
+  const auto kind = analysis.statements.front().kind;
+  resetting_ = single && !in_block() && !group_.open && (kind == StatementKind::Reset || kind == StatementKind::Discard);
   in_flight_read_only_ = single && analysis.statements.front().read_only && !in_block() && (alone || in_flight_read_only_);
   if (route.ddl) ddl_seen_ = true;
   link.server().unnamed.reset();

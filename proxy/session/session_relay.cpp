@@ -28,15 +28,7 @@ bool Session::on_message(Link& link, const Frame& frame, const ReplyTracker::Rep
       return on_ready(link, frame.body().front());
     }
     case 'E': on_relay_error(link, frame, reply); return !client_gone();
-    case 'S': {
-      auto status = protocol::decode_parameter_status(frame.body());
-      if (!status || client_gone()) return false;
-      auto known = told_->values();
-      known[std::string(status->name)] = std::string(status->value);
-      told_ = pool::Settings::intern(std::move(known));
-      link.make_suspect();
-      return true;
-    }
+    case 'S': return on_parameter_status(link, frame);
     case 'C': watch_tag(link, frame.body()); return !client_gone();
     case '1':
     case 't':
@@ -45,10 +37,36 @@ bool Session::on_message(Link& link, const Frame& frame, const ReplyTracker::Rep
   }
 }
 
+// True: forward unchanged.
+bool Session::on_parameter_status(Link& link, const Frame& frame) {
+  auto status = protocol::decode_parameter_status(frame.body());
+  if (!status || client_gone()) return false;
+  link.make_suspect();
+  std::string value(status->value);
+  // The server goes back to its own default, the client to what it started with, which it gets again before anything runs.
+  const auto& startup = identity_.startup->values();
+  const bool own = resetting_ && std::any_of(startup.begin(), startup.end(), [&](const auto& setting) {
+    return pool::same_setting(setting.first, status->name);
+  });
+  if (own)
+    if (const auto* first = identity_.parameters->find(status->name)) value = *first;
+  auto known = told_->values();
+  auto& old = known[std::string(status->name)];
+  if (own && old == value) return false;
+  old = value;
+  told_ = pool::Settings::intern(std::move(known));
+  if (!own) return true;
+  std::string message;
+  protocol::encode_parameter_status(status->name, value, message);
+  link.flush_before(message);
+  return false;
+}
+
 // True: the server's own ReadyForQuery goes to the client.
 bool Session::on_ready(Link& link, char status) {
   confirm_flights();
   boundary_ = true;
+  resetting_ = false;
   if (!link.quiet()) arm_query_timeout();
   const bool failed = std::exchange(error_seen_, false);
   if (!deferred_begin_.empty() && (throwaway_ || !link.in_transaction)) {

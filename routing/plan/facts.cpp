@@ -132,6 +132,7 @@ StatementKind transaction_kind(sql::TransactionVerb verb) {
 StatementKind set_kind(const sql::Statement& s) {
   if (s.set_form == sql::SetForm::Multi) return StatementKind::SetTransaction;
   if (s.set_form == sql::SetForm::Reset || s.set_form == sql::SetForm::ResetAll) return StatementKind::Reset;
+  if (s.set_form == sql::SetForm::Default && !s.local) return StatementKind::Reset;  // the same by another name
   return s.local ? StatementKind::SetLocal : StatementKind::Set;
 }
 

@@ -252,6 +252,11 @@ TEST_F(SessionLeaksTest, ResettingDoesNotMakeReportedSettingsFlap) {
     EXPECT_EQ(raw_types(rows), "TDCZ") << reset;
     EXPECT_NE(raw_find(rows, 'D').body.find("01/02/2024"), std::string::npos) << reset;
   }
+  // Also where the client keeps its server.
+  client.query("CREATE TEMP TABLE kept (a int)");
+  EXPECT_EQ(raw_types(client.query("RESET DateStyle")), "CZ");
+  EXPECT_NE(raw_find(client.query("SELECT date '2024-02-01'"), 'D').body.find("01/02/2024"), std::string::npos);
+  client.query("DROP TABLE kept");
   // What was sent behind it without waiting meets the startup values, too.
   client.send(raw_query("DISCARD ALL") + raw_query("SELECT date '2024-02-01'"));
   EXPECT_EQ(raw_types(client.receive_until('Z')), "CZ");
