@@ -136,6 +136,7 @@ std::vector<CatalogFunction> read_functions(const RowSet& rows) {
     function.kind = rows.letter(i, 8);
     function.volatility = rows.letter(i, 9);
     function.language = rows.text(i, 10);
+    function.names_session_state = rows.columns > 11 && rows.flag(i, 11);
     function.built_in = function.oid < 16384 && function.schema == "pg_catalog";
     out.push_back(std::move(function));
   }

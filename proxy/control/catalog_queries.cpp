@@ -129,7 +129,8 @@ std::string functions_query(bool built_in) {
       built_in ? "p.oid < 16384 AND n.nspname = 'pg_catalog'" : "NOT (p.oid < 16384 AND n.nspname = 'pg_catalog')";
   return "SELECT p.oid, n.nspname, p.proname, p.prorettype, p.proargtypes::text, p.pronargdefaults, p.provariadic <> "
          "0, p.proretset, p.prokind, "
-         "p.provolatile, l.lanname FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace JOIN pg_language l ON "
+         "p.provolatile, l.lanname, p.oid >= 16384 AND p.prolang > 13 AND coalesce(nullif(p.prosrc, ''), CASE WHEN "
+         "p.prokind <> 'a' THEN pg_get_functiondef(p.oid) END, '') ~* 'set_config|advisory|nextval|setval|execute' FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace JOIN pg_language l ON "
          "l.oid = p.prolang "
          "WHERE " +
          which + " AND " + kLastingSchema + " ORDER BY p.oid";

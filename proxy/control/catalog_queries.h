@@ -22,7 +22,8 @@ std::string columns_query();
 std::string unique_indexes_query();
 // relation oid, name, columns (array text), target schema, target table, target columns (array text)
 std::string foreign_keys_query();
-// oid, schema, name, return type, argument types (space-separated), defaults, variadic, set, kind, volatility, language
+// oid, schema, name, return type, argument types (space-separated), defaults, variadic, set, kind, volatility, language,
+// names session state
 std::string functions_query(bool built_in);
 // schema, name
 std::string operators_query();

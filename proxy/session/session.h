@@ -149,6 +149,7 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   bool on_ready(Link& link, char status);
   void arm_query_timeout();
   void on_idle_tick();                                // session_idle.cpp
+  void note_function_call(Link& link, const protocol::Frame& frame);
   void note_effects(Link& link, const routing::StatementFacts& facts);
   void note_statement(Link& link, const routing::StatementFacts& facts, const routing::Route* route);
   void own_sequences(Link& link, const routing::StatementFacts& facts);

@@ -1,5 +1,6 @@
 // Session: what is noted of a statement that is sent, so that nobody else meets what it leaves behind on its server.
 #include <algorithm>
+#include <array>
 
 #include "proxy/session/session.h"
 
@@ -60,6 +61,22 @@ void Session::note_statement(Link& link, const routing::StatementFacts& facts, c
   if (!facts.read_only) link.wrote = true;
   if (facts.creates_temp) temp_tables_.push_back(facts.name);
   if (route && route->ddl) ddl_seen_ = true;
+}
+
+// Large objects are what drivers call by this message; anything else may do anything.
+void Session::note_function_call(Link& link, const protocol::Frame& frame) {
+  // OIDs of pg_proc.dat: lo_open, loread, lowrite, lo_lseek, lo_creat, lo_tell, lo_unlink, lo_create, lo_truncate and
+  // those for 64 bits.
+  static constexpr std::array<protocol::Oid, 12> kLargeObjects{952, 954, 955, 956, 957, 958, 964, 715, 1004, 3170, 3171, 3172};
+  constexpr protocol::Oid kSetConfig = 2078;
+  auto call = protocol::decode_function_call(frame.body());
+  if (call && std::find(kLargeObjects.begin(), kLargeObjects.end(), call->function) != kLargeObjects.end()) return;
+  routing::StatementFacts facts;
+  facts.runs_code = facts.may_change_session = true;
+  note_effects(link, facts);
+  own_sequences(link, facts);
+  if (call && call->function == kSetConfig && call->arguments.size() > 0)
+    if (const auto name = call->arguments.at(0)) add_custom_name(*name);
 }
 
 // Another client may have moved sequences on this server: its values must not be seen. The worst outcome is 55000. Values

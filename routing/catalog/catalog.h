@@ -66,6 +66,7 @@ struct CatalogFunction {
   bool returns_set = false;
   char kind = 'f';                     // pg_proc.prokind: f p a w
   char volatility = 'v';               // i s v
+  bool names_session_state = false;    // its body names functions that change session state: also stable ones may call them
   bool built_in = false;               // oid < 16384 and schema pg_catalog
   std::string language;
 };

@@ -93,6 +93,7 @@ void add_candidate(const ClusterRouting& cluster, const CatalogFunction& f, Func
   const auto rank = [](char c) { return c == 'i' ? 0 : c == 's' ? 1 : 2; };
   if (first || rank(f.volatility) > rank(facts.volatility)) facts.volatility = f.volatility;
   if (f.built_in) return;
+  facts.names_session_state |= f.names_session_state;
   const config::Function* d = declared(cluster, f);
   if (d == nullptr) {
     facts.known = FunctionFacts::Known::Undeclared;
@@ -128,8 +129,8 @@ FunctionFacts function_facts(const ClusterRouting& cluster, const SearchPath& pa
   if (facts.known != FunctionFacts::Known::BuiltIn) {
     // Declared functions are taken at their word about tables, but only their volatility says that they do not write.
     facts.read_only = facts.known == FunctionFacts::Known::Declared && facts.volatility != 'v';
-    // PostgreSQL refuses commands that write in functions that are not volatile.
-    facts.session_state = facts.known == FunctionFacts::Known::Missing || facts.volatility == 'v';
+    // PostgreSQL refuses commands that write in functions that are not volatile, but they may call functions that do.
+    facts.session_state = facts.known == FunctionFacts::Known::Missing || facts.volatility == 'v' || facts.names_session_state;
     facts.node_dependent = facts.volatility == 'v';
     return facts;
   }

@@ -19,6 +19,7 @@ struct FunctionFacts {
   bool aggregate = false, window = false, returns_set = false;
   char volatility = 'v';        // the worst of the candidates
   bool read_only = false;       // cannot write, lock or change session state
+  bool names_session_state = false;  // a candidate's body names functions that do
   bool session_state = true;    // may leave session state behind
   bool sequence_state = false;  // nextval, setval, currval, lastval
   bool home = false;            // belongs to the home shard: sequences, advisory locks, large objects, notifications

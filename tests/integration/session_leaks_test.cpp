@@ -73,6 +73,11 @@ TEST_F(SessionLeaksTest, ACustomSettingOfAFunctionMadeInTheSameTransactionIsItsC
       "app.third", "carol");
 }
 
+TEST_F(SessionLeaksTest, ACustomSettingOfAStableFunctionIsItsClients) {
+  leaky("LANGUAGE plpgsql STABLE AS $$ BEGIN RETURN set_config('app.stable', t, false); END $$");
+  expect_own("SELECT leaky('stella')", "app.stable", "stella");
+}
+
 TEST_F(SessionLeaksTest, ACustomSettingOfASqlStandardBodyIsItsClients) {
   leaky("LANGUAGE sql BEGIN ATOMIC SELECT set_config('app.fourth', t, false); END");
   expect_own("SELECT leaky('dora')", "app.fourth", "dora");
@@ -113,6 +118,24 @@ TEST_F(SessionLeaksTest, ASettingWhoseNameNobodyKnowsKeepsItsServer) {
     EXPECT_OK(pinned.exec(sql));
     EXPECT_TRUE(wait_until([&] { return clients(proxy()).find("custom_setting") != std::string::npos; })) << sql;
   }
+}
+
+TEST_F(SessionLeaksTest, AFunctionCalledByTheProtocolLeavesNothingToOthers) {
+  leaky("LANGUAGE sql AS $$ SELECT set_config('app.called', t, false) $$");
+  const auto oid = static_cast<std::uint32_t>(std::stoul(server().exec("SELECT 'leaky'::regproc::oid").value()));
+  start_trusting();
+  auto one = raw();
+  const auto argument = [](std::string_view text) { return raw_int32(static_cast<std::uint32_t>(text.size())) + std::string(text); };
+  one.send(raw_message('F', raw_int32(oid) + raw_int16(0) + raw_int16(1) + argument("x") + raw_int16(0)));
+  EXPECT_EQ(raw_types(one.receive_until('Z')), "VZ");
+  // set_config itself
+  one.send(raw_message('F', raw_int32(2078) + raw_int16(0) + raw_int16(3) + argument("app.direct") + argument("y") + argument("f") + raw_int16(0)));
+  EXPECT_EQ(raw_types(one.receive_until('Z')), "VZ");
+  auto two = connect();
+  EXPECT_EQ(custom(two, "app.called"), std::nullopt);
+  EXPECT_EQ(custom(two, "app.direct"), std::nullopt);
+  const auto rows = one.query("SELECT current_setting('app.called') || current_setting('app.direct')");
+  EXPECT_NE(raw_find(rows, 'D').body.find("xy"), std::string::npos);
 }
 
 TEST_F(SessionLeaksTest, SetLocalLeavesNothingToOthers) {
