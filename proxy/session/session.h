@@ -125,6 +125,7 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   void on_census(Link& link, Injected& result);
   void tell_parameters(Link& link);
   void inject_begin(Link& link);
+  void fail_block();
 
   // ---- session_query.cpp: simple protocol
   Step on_query(const protocol::Frame& frame);

@@ -75,6 +75,7 @@ std::optional<Session::LocalReply> Session::savepoint_locally(const routing::Sta
     names.erase(found.base() - (release ? 1 : 0), names.end());
   } else {
     names.push_back(facts.name);
+    savepoint_seen_ = true;
   }
   if (deferred_begin_.size() + text.size() > 64 * 1024)
     return LocalReply{{}, SqlError{"54000", "too many savepoints before the first statement of a transaction", {}, {}, {}, {}}, {}};

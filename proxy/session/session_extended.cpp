@@ -307,7 +307,7 @@ void Session::fail_group(const SqlError& error) {
   }
   drop_pending();
   send_error(error);
-  if (in_block()) local_failed_ = true;
+  if (in_block()) fail_block();
 }
 
 // What stands in front of the bad message in its batch has happened all the same (a Parse keeps its name).

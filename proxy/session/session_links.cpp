@@ -226,6 +226,19 @@ void Session::inject_begin(Link& link) {
   });
 }
 
+// The block has failed by an error that not all of its servers know of. One PostgreSQL would release its locks now; so do
+// they, unless the block may be taken back to a savepoint.
+void Session::fail_block() {
+  local_failed_ = true;
+  if (savepoint_seen_) return;
+  for (auto& link : links_) {
+    if (!link->open() || !link->in_transaction || !link->quiet()) continue;
+    link->in_transaction = link->wrote = false;
+    context_.cells.injected_commands.add();
+    link->inject("ROLLBACK", {});
+  }
+}
+
 void Session::drop_link(Link* link) {
   if (relay_ == link) relay_ = nullptr;
   auto at = std::find_if(links_.begin(), links_.end(), [&](const auto& l) { return l.get() == link; });
@@ -245,7 +258,7 @@ void Session::finish_transaction() {
   virtual_portals_.clear();
   read_only_block_ = isolated_block_ = false;
   deferred_begin_.clear();
-  throwaway_ = error_seen_ = in_flight_read_only_ = false;
+  throwaway_ = error_seen_ = in_flight_read_only_ = savepoint_seen_ = false;
   throwaway_setting_.clear();
   local_failed_ = false;
   if (hints_before_local_) {
@@ -265,6 +278,8 @@ void Session::finish_transaction() {
   for (auto& link : links_)
     if (link->open() && !link->stale.empty() && link->idle()) drop_stale(*link);
   for (auto& link : links_)
+    if (link->open() && !link->suspect && link->injecting()) await_injected(*link);
+  for (auto& link : links_)
     if (link->open() && link->suspect) ++settling_, ++link->settling;
   if (ddl_seen_ && context_.runtime.control) {
     ++settling_;
@@ -283,6 +298,18 @@ void Session::finish_transaction() {
       link->suspect = false;
       census(*link);
     }
+}
+
+// A command of ours is under way there: the link is given back behind it.
+void Session::await_injected(Link& link) {
+  ++settling_;
+  ++link.settling;
+  if (mode_ != Mode::Orphan) mode_ = Mode::Settle;
+  link.inject(";", [this](Link& idle, Injected&) {
+    --settling_;
+    --idle.settling;
+    settled();
+  });
 }
 
 // Statements whose result type has changed since they were prepared.

@@ -148,6 +148,7 @@ Session::Step Session::on_multi(const Frame& frame, const std::shared_ptr<const 
   std::size_t copied = 0;
   for (std::size_t i = 0; i < analysis->statements.size(); ++i) {
     const auto& facts = analysis->statements[i];
+    if (facts.kind == StatementKind::Savepoint) savepoint_seen_ = true;
     if (transaction_control(facts)) {
       whole.role = routing::Role::Primary;
       continue;
@@ -240,7 +241,7 @@ bool Session::begin_or_throw_away(Link& link, const routing::StatementFacts& fac
 Session::Step Session::refuse_query(const SqlError& error) {
   if (relay_ && relay_->open() && !relay_->quiet()) return Step::Later;
   send_error(error);
-  if (in_block()) local_failed_ = true;
+  if (in_block()) fail_block();
   send_ready();
   if (!in_block() && !links_.empty()) finish_transaction();
   return Step::Done;

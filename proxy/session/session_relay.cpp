@@ -98,7 +98,7 @@ bool Session::on_ready(Link& link, char status) {
     return false;
   }
   if (tx_ == TransactionStatus::Idle) local_failed_ = false;
-  if (tx_ == TransactionStatus::Failed && participants() > 1) local_failed_ = true;  // the whole block, not only its part there
+  if (tx_ == TransactionStatus::Failed && participants() > 1) fail_block();  // the whole block, not only its part there
   return !client_gone();
 }
 

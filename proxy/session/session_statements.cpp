@@ -221,6 +221,7 @@ StatementPtr Session::resolve(std::string_view name) {
 Session::Check Session::check_bind(const protocol::Bind& bind, Statement& statement) {
   if (statement.analysis->statements.size() != 1) return Check::Stay;
   const auto& facts = statement.analysis->statements.front();
+  if (facts.kind == routing::StatementKind::Savepoint) savepoint_seen_ = true;
   if (transaction_control(facts)) return Check::Stay;
   if (pipelines_freely()) {
     note_statement(*relay_, facts, nullptr);

@@ -28,6 +28,7 @@ bool VirtualGroup::run_control(const routing::StatementFacts& facts, std::string
 }
 
 bool VirtualGroup::run_everywhere(const routing::StatementFacts& facts, std::string_view text) {
+  if (facts.kind == StatementKind::Savepoint) session_.savepoint_seen_ = true;
   if (session_.lost_participant()) {
     statement_failed(Session::lost_participant_error());
     return true;

@@ -254,7 +254,7 @@ void VirtualGroup::statement_failed(const SqlError& error) {
   implicit_block_ = false;
   failed_ = true;
   session_.send_error(error);
-  if (session_.in_block()) session_.local_failed_ = true;
+  if (session_.in_block()) session_.fail_block();
 }
 
 void VirtualGroup::take_back_links() {
