@@ -4,10 +4,13 @@ import re
 import subprocess
 import threading
 from collections import Counter, defaultdict
-from pathlib import Path
+from dataclasses import dataclass, field
 
 from server import ADMIN
 
+# Commands of pgweir's own: settings, the state of sequences, the census.
+OWN = re.compile("SELECT pg_catalog\\.set_config\\(|RESET \"|RESET SESSION AUTHORIZATION;RESET ROLE;|DISCARD SEQUENCES$"
+                 "|SELECT 's', name, setting")
 # log_line_prefix '%m\t%a\t%p\t' and what log_statement = all writes. pgweir's own commands carry its names.
 STATEMENT = re.compile(r"^\d[^\t]*\t([^\t]*)\t(\d+)\tLOG:  (statement|execute [^:]*): ?(.*)")
 
@@ -42,14 +45,33 @@ class PinWatch(threading.Thread):
         self.join()
 
 
-def servers_by_session(log):
-    """{application name: Counter of server pids} from the server's log, without pgweir's own commands."""
-    found = defaultdict(Counter)
+@dataclass
+class Use:
+    """What one application name (a test) did, as the server saw it."""
+    servers: Counter = field(default_factory=Counter)    # statements by server pid
+    transactions: int = 0                                # ended, statements outside blocks included
+    in_block: bool = False
+
+    def statement(self, pid, text):
+        self.servers[pid] += 1
+        words = text.upper().replace(";", " ").split()[:2] or [""]
+        if words[0] in ("BEGIN", "START"):
+            self.in_block = True
+            return
+        if words[0] in ("COMMIT", "END", "ABORT", "ROLLBACK") and words[1:] != ["TO"] or words == ["PREPARE", "TRANSACTION"]:
+            self.in_block = False
+        self.transactions += not self.in_block
+
+
+def use_by_name(log):
+    """{application name: Use} from the server's log, without pgweir's own commands. Counts of transactions are near, not
+    exact: several statements in one Query are one."""
+    found = defaultdict(Use)
     with open(log, errors="replace") as lines:
         for line in lines:
             match = STATEMENT.match(line)
-            if match and not match.group(3).startswith("execute pgweir"):
-                found[match.group(1)][match.group(2)] += 1
+            if match and not match.group(3).startswith("execute pgweir_sequences") and not OWN.match(match.group(4)):
+                found[match.group(1)].statement(match.group(2), match.group(4))
     return found
 
 
@@ -62,20 +84,33 @@ def pool_totals(samples):
         "injected_commands_total", "pinned_total"]}
 
 
+def released(tests, busy, samples):
+    """Which part of the tests' transactions was followed by a release: every release is followed by one checkout, and those
+    of the busy clients (never pinned) are as many as their transactions."""
+    checkouts = samples.get("pgweir_checkout_wait_seconds_count", 0) - sum(use.transactions for use in busy)
+    transactions = sum(use.transactions for use in tests)
+    return f"about {max(checkouts, 0):.0f} of {transactions} ({100 * max(checkouts, 0) / max(transactions, 1):.0f} %)"
+
+
 def report(mode, log, watch, samples):
     """Lines for people: how widely sessions were spread, and why some were not."""
-    by_session = {name.partition("/")[2]: pids for name, pids in servers_by_session(log).items()
-                  if name.startswith("pg_regress/")}
+    uses = use_by_name(log)
+    tests = {name.partition("/")[2]: use for name, use in uses.items() if name.startswith("pg_regress/")}
+    busy = [use for name, use in uses.items() if name.startswith("busy_")]
     pinned = {name.partition("/")[2]: reasons for name, reasons in watch.reasons.items() if name.startswith("pg_regress/")}
-    lines = [f"{mode}: " + ", ".join(f"{name} {value}" for name, value in pool_totals(samples).items())]
+    lines = ["pool: " + ", ".join(f"{name} {value}" for name, value in pool_totals(samples).items())]
     by_reason = Counter(reason for reasons in pinned.values() for reason in reasons)
-    lines.append(f"{mode}: tests seen pinned by reason: " + (", ".join(f"{r} {n}" for r, n in by_reason.most_common()) or "none"))
+    lines.append("tests seen pinned by reason: " + (", ".join(f"{r} {n}" for r, n in by_reason.most_common()) or "none"))
     labelled = {key: int(value) for key, value in samples.items() if key.startswith("pgweir_pinned") and "reason=" in key}
-    lines += [f"{mode}: {key} {value}" for key, value in sorted(labelled.items())]
+    lines += [f"{key} {value}" for key, value in sorted(labelled.items())]
     if mode == "transaction":
-        spread = Counter(min(len(pids), 5) for pids in by_session.values())
-        lines.append(f"{mode}: tests by number of servers they ran on: "
+        lines.append("transactions after which the server was released: " + released(tests.values(), busy, samples))
+        outside = sum(use.transactions for name, use in tests.items() if name not in pinned)
+        lines.append(f"transactions of tests never seen pinned: {outside}")
+        spread = Counter(min(len(use.servers), 5) for use in tests.values())
+        lines.append("tests by number of servers they ran on: "
                      + ", ".join(f"{count}{'+' if count == 5 else ''}: {n}" for count, n in sorted(spread.items())))
-        narrow = sorted(name for name, pids in by_session.items() if len(pids) == 1 and not pinned.get(name))
-        lines.append(f"{mode}: on one server only and never seen pinned: {', '.join(narrow) or 'none'}")
-    return lines
+        narrow = sorted(f"{name} ({use.transactions} transactions)" for name, use in tests.items()
+                        if len(use.servers) == 1 and use.transactions > 1 and not pinned.get(name))
+        lines.append(f"on one server only and never seen pinned: {', '.join(narrow) or 'none'}")
+    return [f"{mode}: {line}" for line in lines]

@@ -85,11 +85,11 @@ class Process:
 
 
 class Postgres(Process):
-    """A new server in `directory`, UTF8 and locale C as pg_regress makes its own, everybody trusted on loopback. Every
-    statement goes to its log with application name and pid, so that a session's server connections can be counted
-    without believing the proxy (statements go to the log only: no test lowers client_min_messages to LOG)."""
+    """A new server in `directory`, UTF8 and locale C as pg_regress makes its own, everybody trusted on loopback. With
+    `log_statements` every statement goes to its log with application name and pid, so that a session's server connections can
+    be counted without believing the proxy (they go to the log only: no test lowers client_min_messages to LOG)."""
 
-    def __init__(self, suite, directory):
+    def __init__(self, suite, directory, log_statements=True):
         self.suite = suite
         self.port = free_port()
         data = Path(directory) / "data"
@@ -101,7 +101,7 @@ class Postgres(Process):
             raise Failed(made.stdout)
         settings = {
             "listen_addresses": "127.0.0.1", "port": self.port, "unix_socket_directories": data, "fsync": "off",
-            "max_prepared_transactions": 32, "log_statement": "all", "log_line_prefix": "%m\t%a\t%p\t",
+            "max_prepared_transactions": 32, "log_statement": "all" if log_statements else "none", "log_line_prefix": "%m\t%a\t%p\t",
             "log_autovacuum_min_duration": 0, "log_lock_waits": "on",
         }
         with open(data / "postgresql.conf", "a") as conf:
