@@ -13,6 +13,20 @@ StatementFacts facts(const std::string& text, const char* search_path = "public"
   return router.analyze(*cluster, text, context)->statements.at(0);
 }
 
+TEST(Facts, CodeOfUsersIsSeen) {
+  for (const char* text : {"do $$ begin end $$", "call p()", "execute prepared", "select no_such()", "selec", "select * from a_view",
+                           "insert into no_such_table values (1)", "copy no_such_table from stdin"}) {
+    EXPECT_TRUE(facts(text).runs_code) << text;
+    EXPECT_TRUE(facts(text).may_change_session) << text;
+  }
+  for (const char* text : {"select 1", "select set_config('a.b', 'c', false)", "set a.b = 1", "explain select no_such()", "begin",
+                           "insert into jobs (state) values ('x')", "copy jobs (state) from stdin"}) {
+    EXPECT_FALSE(facts(text).runs_code) << text;
+  }
+  EXPECT_TRUE(facts("copy jobs (state) from stdin").uses_sequence_state);
+  EXPECT_TRUE(facts("set datestyle to default").kind == StatementKind::Reset && facts("set local a to default").kind == StatementKind::SetLocal);
+}
+
 TEST(Facts, ReadOnlyIsProven) {
   for (const char* text :
        {"select 1", "select * from orders", "select count(*), now() from orders", "show all", "explain select 1",
