@@ -182,7 +182,9 @@ Result<Route> narrowed(const Decision& d, Concerned c, std::optional<ShardId> hi
     if (d.plan.allowed) return one_shard(d, *d.plan.allowed, false);
     return one_shard(d, c.reach, true);
   }
-  if (d.plan.allowed && !d.plan.allowed->contains_all(c.shards) && d.context.parameters_known) {
+  if (d.plan.allowed && !d.plan.allowed->contains_all(c.shards)) {
+    // Which rows are meant may change with the parameters; the other tables are where they are.
+    if (!d.context.parameters_known && d.facts.max_parameter > 0) return one_shard(d, *d.plan.allowed, true);
     return refuse(reason::kTablesApart,
                   "the rows of this statement are on shard " + shard_names(d.cluster, c.shards) +
                       ", its other tables or functions on shard " + shard_names(d.cluster, *d.plan.allowed),
