@@ -244,7 +244,10 @@ std::optional<SqlError> CopyRouter::read_key(std::size_t level, std::string_view
   const CopyKeyColumn& column = plan_->key[level];
   const config::KeyType type = plan_->placement->key_type(level);
   auto error = read_key_parameter(type, Parameter{column.type, binary(), null, value}, literals_, key_[level]);
-  if (!error) error = store_in_column(key_[level], column.type, column.typmod, plan_->utf8);
+  if (!error) {
+    error = store_in_column(key_[level], column.type, column.typmod, plan_->utf8);
+    if (error == KeyError::Invalid) return store_error(type);
+  }
   if (!error) return std::nullopt;
   return key_failure(*error, type, plan_->columns[column.position], value, binary());
 }

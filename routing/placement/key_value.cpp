@@ -261,4 +261,9 @@ std::optional<KeyError> store_in_column(KeyValue& value, Oid column_type, std::i
   return std::nullopt;
 }
 
+SqlError store_error(KeyType type) {
+  if (type == KeyType::Numeric) return {"22003", "numeric field overflow", {}, {}, {}, {}};
+  return {"22001", "value too long for the key column's type", {}, {}, {}, {}};
+}
+
 }  // namespace pgweir::routing

@@ -62,5 +62,7 @@ SqlError key_text_error(config::KeyType type, const std::string& type_name, std:
 // where the value does not fit. `utf8`: whether the server encoding is UTF8 (else text beyond n bytes is
 // Undecidable).
 std::optional<KeyError> store_in_column(KeyValue& value, Oid column_type, std::int32_t typmod, bool utf8 = true);
+// PostgreSQL's error for what store_in_column() calls Invalid.
+SqlError store_error(config::KeyType type);
 
 }  // namespace pgweir::routing

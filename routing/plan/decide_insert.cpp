@@ -24,6 +24,10 @@ Result<std::optional<ShardId>> row_shard(const Decision& d, const InsertPlan& pl
       case TermValue::Kind::Error:
         return *value.error;
       case TermValue::Kind::Null:
+        if (row.end == 0) {  // INSERT ... SELECT: there may be no row at all
+          return refuse(reason::kKeyNull, "a key column of sharded table " + plan.table + " is null in this SELECT",
+                        "Every row needs its key.");
+        }
         return refuse(reason::kKeyNull, "a key column of sharded table " + plan.table + " is null",
                       "Every row needs its key.", "23502");
       case TermValue::Kind::None:

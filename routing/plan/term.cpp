@@ -222,12 +222,6 @@ TermValue Term::evaluate(const TermInput& input) const {
     case Source::Null:
       result.kind = TermValue::Kind::Null;
       return result;
-    case Source::Literal: {
-      Parameter literal;
-      literal.type = cast_ != 0 ? cast_ : column_.oid;
-      literal.value = text_;
-      return read(literal, input);
-    }
     case Source::Now: {
       if (!input.now_known) return result;
       KeyValue key;
@@ -237,31 +231,47 @@ TermValue Term::evaluate(const TermInput& input) const {
       result.value = std::move(key);
       return result;
     }
+    case Source::Literal:
     case Source::Parameter:
       break;
   }
+  const auto value = given(input);
+  return value ? read(*value, input) : result;
+}
+
+// The constant or parameter with the type that it is read as; nullopt: not known, or converted at run time.
+std::optional<Parameter> Term::given(const TermInput& input) const {
+  if (source_ == Source::Literal) {
+    Parameter literal;
+    literal.type = cast_ != 0 ? cast_ : column_.oid;
+    literal.value = text_;
+    return literal;
+  }
   const auto index = static_cast<std::size_t>(parameter_);
-  if (!input.parameters_known || index == 0 || index > input.parameters.size()) return result;
+  if (!input.parameters_known || index == 0 || index > input.parameters.size()) return std::nullopt;
   Parameter parameter = input.parameters[index - 1];
   if (parameter.type == 0 || parameter.type == oid::kUnknown) {
-    if (shared_parameter_ && !safe_undeclared()) return result;
+    if (shared_parameter_ && !safe_undeclared()) return std::nullopt;
     parameter.type = cast_ != 0 ? cast_ : column_.oid;
   } else if (cast_ != 0 && parameter.type != cast_ && !(integer(parameter.type) && integer(cast_)) &&
              !(character(parameter.type) && character(cast_))) {
-    return result;  // a conversion at run time
+    return std::nullopt;
   }
-  return read(parameter, input);
+  return parameter;
 }
 
 TermValue Term::evaluate_stored(const TermInput& input) const {
   TermValue result = evaluate(input);
   if (result.kind == TermValue::Kind::None) {
-    // Assigning what no key equals: out of range is PostgreSQL's own error, anything else would be rounded.
-    if (integer(column_.oid)) {
-      result.kind = TermValue::Kind::Error;
-      result.error = SqlError{"22003", key_type_name(column_.type) + " out of range", {}, {}, {}, {}};
-    } else {
-      result.kind = TermValue::Kind::Unknown;
+    // Assigning what no key equals: a text has PostgreSQL's own error, a numeric with a fraction would be rounded.
+    const auto value = given(input);
+    const bool whole = value && !value->binary && value->value.find_first_of(".eE") == std::string_view::npos;
+    const bool rounded = !value || (value->type == oid::kNumeric && !whole);
+    result.kind = integer(column_.oid) && !rounded ? TermValue::Kind::Error : TermValue::Kind::Unknown;
+    if (result.kind == TermValue::Kind::Error) {
+      const std::string type = key_type_name(column_.type);
+      result.error = whole || value->binary ? SqlError{"22003", type + " out of range", {}, {}, {}, {}}
+                                            : key_text_error(column_.type, type, value->value, *input.literals);
     }
     return result;
   }
@@ -269,7 +279,7 @@ TermValue Term::evaluate_stored(const TermInput& input) const {
   if (const auto error = store_in_column(*result.value, column_.oid, column_.typmod, input.server_encoding)) {
     result.kind = *error == KeyError::Invalid ? TermValue::Kind::Error : TermValue::Kind::Unknown;
     if (*error == KeyError::Invalid)
-      result.error = SqlError{"22001", "value too long for the key column's type", {}, {}, {}, {}};
+      result.error = store_error(column_.type);
   }
   return result;
 }

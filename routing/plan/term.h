@@ -74,6 +74,7 @@ class Term {
   static bool accept_cast(const sql::Expr& cast, Term& term);
   static bool accept_constant(const sql::Expr& expr, Term& term);
   TermValue read(const Parameter& value, const TermInput& input) const;
+  std::optional<Parameter> given(const TermInput& input) const;
 
   Source source_ = Source::Null;
   KeyColumn column_;
