@@ -99,11 +99,10 @@ Session::Step Session::on_single(const Frame& frame, const std::shared_ptr<const
   const bool ours = transaction_control(facts) || of_names || local_failed_;
   // What RESET brings back is put in place behind it: nothing may run in between.
   const bool alone = of_names || facts.kind == StatementKind::Reset;
-  if ((alone || (ours && !pipelines_freely())) && relay_ && relay_->open() && !relay_->quiet()) return Step::Later;
+  if ((alone || (ours && (local_failed_ || !pipelines_freely()))) && relay_ && relay_->open() && !relay_->quiet()) return Step::Later;
   barrier_ = alone;
   if (facts.kind == StatementKind::Savepoint) savepoint_seen_ = true;
   if (auto local = ours ? control_locally(facts, analysis->text) : std::nullopt) {
-    if (relay_ && relay_->open() && !relay_->quiet()) return Step::Later;
     if (local->error) return refuse_query(*local->error);
     std::string reply;
     if (local->warning) protocol::encode_notice(*local->warning, protocol::Severity::Warning, reply);
