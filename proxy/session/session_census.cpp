@@ -89,6 +89,11 @@ bool Session::read_new_code(Link& link, const Injected& result) {
 
 void Session::on_census(Link& link, Injected& result) {
   if (!result.error && result.rows.size() < Link::kMaxInjectedRows && read_new_code(link, result)) return census(link);
+  if (result.error && std::exchange(link.ran_code, false)) {
+    // Reading code beside concurrent DDL may fail ("could not open relation"): what it sets is not known, the rest is.
+    link.unknown_settings = true;
+    return census(link);
+  }
   --settling_;
   --link.settling;
   if (result.error || result.rows.size() >= Link::kMaxInjectedRows) {

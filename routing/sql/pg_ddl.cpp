@@ -13,7 +13,13 @@ void PgConverter::add_relation(const RangeVar* node, Statement& s) {
 }
 
 void PgConverter::add_relations(const List* list, Statement& s) {
-  for (int i = 0; i < list_length(list); ++i) add_relation(nth<RangeVar>(list, i), s);
+  for (int i = 0; i < list_length(list); ++i) {
+    const Node* node = nth<Node>(list, i);
+    if (nodeTag(node) == T_RangeVar)
+      add_relation(&as<RangeVar>(node), s);
+    else
+      opaque_ = true;  // the grammar takes more than PostgreSQL does: CREATE STATISTICS ... FROM a JOIN b
+  }
 }
 
 // A relation named by a list of strings; the last `drop_last` parts name something inside it (column, trigger, ...).
