@@ -317,6 +317,7 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   std::vector<VirtualPortal> virtual_portals_;
   protocol::Fifo<Poison> poisons_;
   std::optional<Deallocating> deallocating_;
+  std::uint64_t sequence_server_ = 0;   // id of the server connection that has the newest sequence values; 0: none
   bool barrier_ = false;             // what was sent last changes the client's names: the next batch waits for its reply
   std::unique_ptr<VirtualGroup> virtual_;
   std::string out_;                  // scratch for messages being built

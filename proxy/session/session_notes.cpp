@@ -79,11 +79,14 @@ void Session::note_function_call(Link& link, const protocol::Frame& frame) {
     if (const auto name = call->arguments.at(0)) add_custom_name(*name);
 }
 
-// Another client may have moved sequences on this server: its values must not be seen. The worst outcome is 55000. Values
+// Another client may have moved sequences on this server, or this one on another server: such values must not be seen. The worst outcome is 55000. Values
 // of this session stay. To be called when BEGIN has been sent.
 void Session::own_sequences(Link& link, const routing::StatementFacts& facts) {
   auto& server = link.server();
-  if ((!facts.uses_sequence_state && !facts.runs_code) || server.sequence_user == identity_.id) return;
+  if (!facts.uses_sequence_state && !facts.runs_code) return;
+  // Its own values on this server are the last ones only if it has moved no sequence elsewhere since.
+  const bool latest = std::exchange(sequence_server_, server.id()) == server.id();
+  if (latest && server.sequence_user == identity_.id) return;
   const bool clean = std::exchange(server.sequence_user, identity_.id) == 0;
   if (clean) return;
   context_.cells.injected_commands.add();

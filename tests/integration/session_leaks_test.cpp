@@ -191,6 +191,26 @@ TEST_F(SessionLeaksTest, OwnSequenceValuesOfABlockStay) {
   }
 }
 
+// One's own value of an earlier transaction is as wrong as another's when a later one has moved the sequence elsewhere.
+TEST_F(SessionLeaksTest, AnOldValueOnAnotherServerIsNotTold) {
+  if (!direct()) start(2);
+  sequences();
+  auto one = connect(), other = connect(), third = connect();
+  const auto first = one.must("SELECT pg_backend_pid(), nextval('moved')");
+  other.must("BEGIN; SELECT 1");
+  const auto second = one.must("SELECT pg_backend_pid(), nextval('moved')");
+  third.must(direct() ? "SELECT 1" : "BEGIN; SELECT 1");
+  if (!direct()) {
+    ASSERT_NE(first.rows[0][0], second.rows[0][0]);
+  }
+  other.must("COMMIT");  // now the first server alone is free
+  const auto last = one.exec("SELECT lastval()");
+  if (last.ok())
+    EXPECT_EQ(last.value(), second.rows[0][1].value());
+  else
+    EXPECT_EQ(last.sqlstate(), "55000");
+}
+
 TEST_F(SessionLeaksTest, SequencesThatCopyOrAFunctionMovedAreNotTold) {
   sequences();
   leaky("LANGUAGE plpgsql AS $$ BEGIN RETURN CASE t WHEN '' THEN lastval() ELSE nextval(t) END; END $$");
