@@ -68,6 +68,7 @@ class Rows {
     if (a == b) return true;
     if (!a || !b || !how_.approximate || (types_[column] != kFloat4 && types_[column] != kFloat8)) return false;
     const double x = number_of(*a, types_[column], how_.binary), y = number_of(*b, types_[column], how_.binary);
+    if (std::isnan(x) && std::isnan(y)) return true;  // its sign bit is the processor's
     const double tolerance = types_[column] == kFloat4 ? kFloat4Tolerance : kTolerance;
     return std::abs(x - y) <= tolerance * std::max(std::abs(x), std::abs(y));
   }

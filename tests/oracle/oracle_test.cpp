@@ -7,36 +7,13 @@
 #include <memory>
 #include <set>
 
+#include "tests/oracle/bench.h"
 #include "tests/oracle/sql_text.h"
 #include "tests/oracle/tally.h"
 #include "tests/oracle/world.h"
 
 namespace pgweir::oracle {
 namespace {
-
-using support::Connection;
-
-struct Bench {
-  PlainWorld plain;
-  ShardedWorld sharded;
-  StateCheck state;
-  Runner runner;
-
-  Bench() : state(plain.server().admin(), shards(), table_homes()), runner(sides()) {}
-
-  std::vector<Connection> shards() {
-    std::vector<Connection> connections;
-    for (support::PgCluster* shard : sharded.cluster().primaries()) connections.push_back(shard->admin());
-    return connections;
-  }
-  Sides sides() {
-    return {.open_expected = [this] { return plain.server().connect(); },
-            .open_got = [this] { return sharded.proxy().connect(); },
-            .expected_type = type_names_of(plain.server()),
-            .got_type = type_names_of(sharded.cluster().eu1()),
-            .state = &state};
-  }
-};
 
 class OracleTest : public testing::TestWithParam<Case> {
  protected:
@@ -67,7 +44,6 @@ TEST_P(OracleTest, AnswersAsOnePostgresqlWould) {
 
 INSTANTIATE_TEST_SUITE_P(Cases, OracleTest, testing::ValuesIn(all_cases()),
                          [](const testing::TestParamInfo<Case>& tested) { return tested.param.name; });
-
 
 TEST(OracleList, HasEnoughStatementsAndFewRefusals) {
   std::size_t statements = 0;
