@@ -93,6 +93,7 @@ class Link final : public net::Disposable, public pool::ServerUser {
 
   // What the session notes about this lease.
   bool in_transaction = false;      // BEGIN was sent by us or by the client. Stays when the connection is lost
+  std::vector<std::string> temp_tables;   // temporary relations on the server, as of the last census
   std::string_view pinned;          // why the server is kept for the session; empty: it is not. Points to a constant
   bool wrote = false;               // a statement that may write has been sent in this transaction
   bool suspect = false;             // session state on the server may differ from what we know: census before release

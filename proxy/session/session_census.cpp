@@ -97,12 +97,15 @@ void Session::on_census(Link& link, Injected& result) {
   --settling_;
   --link.settling;
   if (result.error || result.rows.size() >= Link::kMaxInjectedRows) {
-    discard_link(link);  // not provably clean
+    // Not provably clean. What the session keeps there it must not lose without a word.
+    const bool kept = !link.pinned.empty() || pool_settings().mode == config::PoolMode::Session;
+    discard_link(link);
+    if (kept && !client_gone()) return fatal({"08006", "the server connection with this session's state had to be closed", result.error ? result.error->message : "", {}, {}, {}});
     return settled();
   }
   pool::Settings::Map values;
   std::string_view pinned;
-  temp_tables_.clear();
+  link.temp_tables.clear();
   for (const auto& row : result.rows) {
     if (row.size() != 3 || !row[0] || !row[1]) continue;
     switch (row[0]->front()) {
@@ -110,7 +113,7 @@ void Session::on_census(Link& link, Injected& result) {
         values[*row[1]] = row[2].value_or("");
         add_custom_name(*row[1]);  // asked for again, whoever has run
         break;
-      case 't': temp_tables_.push_back(*row[1]); pinned = "temp_tables"; break;
+      case 't': link.temp_tables.push_back(*row[1]); pinned = "temp_tables"; break;
       case 'o': pinned = "temp_objects"; break;
       case 'c': pinned = "holdable_cursor"; break;
       case 'l': pinned = "advisory_lock"; break;
@@ -129,6 +132,9 @@ void Session::on_census(Link& link, Injected& result) {
   // Nobody can say what it would have to be given elsewhere.
   if (pinned.empty() && link.unknown_settings) pinned = "custom_setting";
   link.pinned = pinned;
+  temp_tables_.clear();
+  for (const auto& each : links_)
+    if (each->open()) temp_tables_.insert(temp_tables_.end(), each->temp_tables.begin(), each->temp_tables.end());
   for (const auto& other : links_)
     if (pinned.empty() && other->open()) pinned = other->pinned;
   if (!pinned.empty() && pinned_.empty()) context_.cells.pinned.add();
