@@ -1,6 +1,8 @@
 // Session: the client's stream, the dispatch of its messages, and its end.
 #include "proxy/session/session.h"
 
+#include <algorithm>
+
 #include "proxy/session/cancel.h"
 #include "proxy/session/virtual_group.h"
 
@@ -197,7 +199,9 @@ void Session::cancel() {
 
 void Session::drain(bool now) {
   ending_ = true;
-  const bool at_boundary = mode_ == Mode::Open && !in_block() && !group_.open && (links_.empty() || !pinned_.empty());
+  // Servers that are kept (pinned, session mode) do not matter, what runs on them does.
+  const bool at_boundary = mode_ == Mode::Open && !in_block() && !group_.open &&
+                           std::all_of(links_.begin(), links_.end(), [](const auto& l) { return !l->open() || l->idle(); });
   if (now || at_boundary)
     fatal({"57P01", "terminating connection due to administrator command", {}, {}, {}, {}});
 }

@@ -86,6 +86,7 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   bool client_gone() const { return mode_ == Mode::Orphan || mode_ == Mode::Closed; }
 
   // ---- session_context.cpp: what decisions depend on
+  bool ends_now();
   void refresh_routing();                             // newest snapshot, between transactions only
   const routing::RouteContext& route_context();
   std::shared_ptr<const routing::Analysis> analyze(std::string_view sql);

@@ -18,6 +18,13 @@ void Session::refresh_routing() {
   }
 }
 
+// A reload took the cluster away while nothing ran.
+bool Session::ends_now() {
+  if (!ending_ || in_block() || !links_.empty()) return false;
+  fatal({"57P01", "terminating connection due to administrator command", {}, {}, {}, {}});
+  return true;
+}
+
 const routing::RouteContext& Session::route_context() {
   routing::RouteContext& context = route_context_;
   if (context_settings_ != settings_ || context_told_ != told_) {

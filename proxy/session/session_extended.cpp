@@ -34,6 +34,7 @@ Session::Step Session::on_extended(const Frame& frame) {
     if (relay_ && relay_->open() && !relay_->quiet() && (!pipelines_freely() || barrier_)) return Step::Later;
     barrier_ = false;
     if (!in_block() && links_.empty()) refresh_routing();
+    if (ends_now()) return Step::Done;
     group_.open = true;
     group_.first_tag = next_tag_;
   }

@@ -77,6 +77,7 @@ Session::Step Session::on_query(const Frame& frame) {
   if (relay_ && relay_->open() && !relay_->quiet() && (!pipelines_freely() || barrier_)) return Step::Later;
   barrier_ = false;
   if (!in_block() && links_.empty()) refresh_routing();
+  if (ends_now()) return Step::Done;
   const auto analysis = analyze(query->text);
   if (statements_.find("")) {  // a simple Query drops the unnamed statement
     statements_.erase("", 0);

@@ -104,6 +104,32 @@ TEST_F(LifecycleTest, AClusterThatMovesTakesItsSessionsAlong) {
   EXPECT_TRUE(wait_until([&] { return one.exec("SELECT * FROM here").ok(); }));
 }
 
+TEST_F(LifecycleTest, SigtermLetsAQueryOnAKeptServerFinish) {
+  NEEDS_PROXY();
+  auto pinned = connect();
+  pinned.must("CREATE TEMP TABLE mine (id int)");
+  PQsendQuery(pinned.raw(), "SELECT pg_sleep(1)");
+  ASSERT_TRUE(wait_until([] { return backends("wait_event = 'PgSleep'") == 1; }));
+  expect_stop();
+  proxy().signal(SIGTERM);
+  const auto result = pinned.next();
+  ASSERT_TRUE(result);
+  EXPECT_OK(*result);
+}
+
+TEST_F(LifecycleTest, SigtermEndsAnIdleClientThatKeepsItsServer) {
+  NEEDS_PROXY();
+  start(ProxyOptions{.pool = "mode = \"session\"\nsize = 2"});
+  auto idle = connect();
+  idle.must("SELECT 1");
+  expect_stop();
+  proxy().signal(SIGTERM);
+  EXPECT_TRUE(wait_until([&] {
+    PQconsumeInput(idle.raw());
+    return PQstatus(idle.raw()) == CONNECTION_BAD;
+  }));
+}
+
 TEST_F(LifecycleTest, AFileWithAnErrorDoesNotStart) {
   NEEDS_PROXY();
   expect_stop();
