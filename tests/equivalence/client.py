@@ -15,9 +15,11 @@ import socket
 import struct
 import time
 
-DEADLINE = 10.0  # seconds for one answer
 SHOWN = 80       # characters of a value that are shown
 REFUSED = "(refused by the proxy)"  # marks its errors that say: no answer rather than a wrong one
+
+
+PATIENCE = 10.0  # seconds for one answer
 
 
 class NoAnswer(Exception):
@@ -184,12 +186,13 @@ def without_parameters(replies):
 class Client:
     """One connection, logged in by `trust`. `parameters` is what ParameterStatus has told last."""
 
-    def __init__(self, address, user, database, **startup):
+    def __init__(self, address, user, database, patience=PATIENCE, **startup):
         self.address = address
+        self.patience = patience  # seconds, where a call does not say otherwise
         self.parameters = {}
         self.key = b""
-        self._buffer = b""
-        self._socket = socket.create_connection(address, timeout=DEADLINE)
+        self._buffer, self._at = bytearray(), 0  # received, and how much of it was handed out
+        self._socket = socket.create_connection(address, timeout=PATIENCE)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket.setblocking(False)
         body = struct.pack("!i", 196608)
@@ -203,7 +206,7 @@ class Client:
     def send(self, *messages):
         """Returns when the kernel has taken everything. A connection that the peer has closed is not an error here: the
         end is seen when replies are read."""
-        data, end = memoryview(b"".join(messages)), time.monotonic() + 3 * DEADLINE
+        data, end = memoryview(b"".join(messages)), time.monotonic() + 3 * self.patience
         while data:
             readable, writable, _ = select.select([self._socket], [self._socket], [], end - time.monotonic())
             if not readable and not writable:
@@ -226,22 +229,22 @@ class Client:
 
     def _next(self, end):
         """The next message, ("EOF", b"") at the connection's end, or nothing when `end` has come."""
-        wanted = 5
         while True:
-            if len(self._buffer) >= wanted:
-                wanted = struct.unpack("!i", self._buffer[1:5])[0] + 1
-                if len(self._buffer) >= wanted:
-                    kind, body = chr(self._buffer[0]), self._buffer[5:wanted]
-                    self._buffer = self._buffer[wanted:]
-                    return kind, body
+            have = len(self._buffer) - self._at
+            size = struct.unpack_from("!i", self._buffer, self._at + 1)[0] + 1 if have >= 5 else 5
+            if have >= size and have >= 5:
+                start, self._at = self._at, self._at + size
+                return chr(self._buffer[start]), bytes(self._buffer[start + 5:self._at])
+            del self._buffer[:self._at]
+            self._at = 0
             if not select.select([self._socket], [], [], max(0.0, end - time.monotonic()))[0]:
                 return None
             if not self._read():
                 return "EOF", b""
 
-    def messages(self, kind="Z", count=1, seconds=DEADLINE):
+    def messages(self, kind="Z", count=1, seconds=None):
         """What comes up to the `count`-th message of this kind, or up to the connection's end."""
-        found, end = [], time.monotonic() + seconds
+        found, end = [], time.monotonic() + (seconds or self.patience)
         while count > 0:
             reply = self._next(end)
             if reply is None:
@@ -257,10 +260,10 @@ class Client:
             count -= reply[0] == kind
         return found
 
-    def until(self, kind="Z", count=1, seconds=DEADLINE):
+    def until(self, kind="Z", count=1, seconds=None):
         return show_all(self.messages(kind, count, seconds))
 
-    def ask(self, *messages, ready=1, seconds=DEADLINE):
+    def ask(self, *messages, ready=1, seconds=None):
         """Sends all of it at once and returns what comes up to the `ready`-th ReadyForQuery."""
         self.send(*messages)
         return self.until("Z", ready, seconds)
@@ -286,7 +289,7 @@ class Client:
             raise ValueError(show_all(replies))
         return [row_values(body) for kind, body in replies if kind == "D"]
 
-    def end(self, seconds=DEADLINE):
+    def end(self, seconds=None):
         """What comes up to the connection's end."""
         return self.until("EOF", seconds=seconds)
 
@@ -295,7 +298,7 @@ class Client:
         self.finish_cancel(self.begin_cancel())
 
     def begin_cancel(self):
-        other = socket.create_connection(self.address, timeout=DEADLINE)
+        other = socket.create_connection(self.address, timeout=PATIENCE)
         other.sendall(struct.pack("!ii", 8 + len(self.key), 80877102) + self.key)
         return other
 

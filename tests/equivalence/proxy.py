@@ -1,11 +1,20 @@
 """The proxy as a child process of the runner: started, looked at, started again when a scenario has cost it a server."""
+import ctypes
 import os
 import signal
 import socket
 import subprocess
 import time
 
-from client import Client, DEADLINE, NoAnswer
+from client import Client, NoAnswer, PATIENCE
+
+
+START = 30.0  # seconds
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+
+def end_with_the_runner():
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class Proxy:
@@ -22,11 +31,12 @@ class Proxy:
         self.stop()
         self._write(self._text)
         with open(self._log, "a", encoding="utf-8") as log:
-            self._process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        end = time.monotonic() + DEADLINE
+            self._process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                             preexec_fn=end_with_the_runner)
+        end = time.monotonic() + START
         while True:
             try:
-                socket.create_connection(self.address, timeout=DEADLINE).close()
+                socket.create_connection(self.address, timeout=PATIENCE).close()
                 return
             except OSError as error:
                 if self._process.poll() is not None or time.monotonic() > end:

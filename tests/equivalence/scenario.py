@@ -17,7 +17,7 @@ import signal
 import socket
 import time
 
-from client import Client, DEADLINE, NoAnswer, query
+from client import Client, NoAnswer, PATIENCE, query
 
 PLAIN = ("one", "two", "routed", "session")  # the configurations of one shard; see run.py
 POOLED = ("one", "two", "routed")            # where a client does not keep its server
@@ -53,18 +53,19 @@ class Side:
     def __init__(self, address, servers, user, database, proxy=None):
         self.address, self.servers, self.user, self.database = address, servers, user, database
         self.proxy, self.is_proxy = proxy, proxy is not None
+        self.patience = PATIENCE  # seconds that its clients and conditions wait
         self._clients, self._watchers = [], {}
 
     # --- clients ---
 
     def connect(self, user=None, **startup):
-        client = Client(self.address, user or self.user, self.database, **startup)
+        client = Client(self.address, user or self.user, self.database, self.patience, **startup)
         self._clients.append(client)
         return client
 
     def connect_raw(self):
         """A socket on which nothing was sent."""
-        return socket.create_connection(self.address, timeout=DEADLINE)
+        return socket.create_connection(self.address, timeout=PATIENCE)
 
     def outsider(self, server=0):
         """A connection that leaves the proxy out: holds locks, terminates, looks."""
@@ -125,15 +126,15 @@ class Side:
 
     # --- waiting ---
 
-    def wait(self, what, condition, seconds=DEADLINE):
+    def wait(self, what, condition, seconds=None):
         """Until `condition` (a function) is true; raises NoAnswer saying `what`."""
-        end = time.monotonic() + seconds
+        end = time.monotonic() + (seconds or self.patience)
         while not condition():
             if time.monotonic() > end:
                 raise NoAnswer(f"it never came to this: {what}")
             time.sleep(0.003)
 
-    def wait_for(self, sql, seconds=DEADLINE):
+    def wait_for(self, sql, seconds=None):
         """Until a query gives true on at least one server."""
         self.wait(sql, lambda: any(self.watcher(server).value(sql) == "t" for server in range(len(self.servers))),
                   seconds)
@@ -148,20 +149,22 @@ class Side:
         self.wait_for_backend(f"wait_event_type = 'Lock' and query ilike '{like}'")
 
     def wait_settled_servers(self):
-        """Until no backend of a client is busy or in a transaction."""
+        """Until no backend of a client is busy, in a transaction, or holds an advisory lock."""
         for server in range(len(self.servers)):
-            self.wait("every server is idle: " + self._busy(server), lambda at=server: not self._busy(at), DEADLINE)
+            self.wait("every server is idle: " + self._busy(server), lambda at=server: not self._busy(at))
 
     def wait_settled(self):
         """As wait_settled_servers, and until the proxy has no client left."""
         self.wait_settled_servers()
         if self.is_proxy:
-            self.wait("the proxy has no clients: " + self._shown_clients(), lambda: not self._shown_clients(), DEADLINE)
+            self.wait("the proxy has no clients: " + self._shown_clients(), lambda: not self._shown_clients())
 
     def _busy(self, server):
+        """Backends that are busy, in a transaction, or hold advisory locks."""
         return str(self.watcher(server).rows(
-            "select state, left(query, 60) from pg_stat_activity where backend_type = 'client backend' and pid <> "
-            "pg_backend_pid() and application_name not like 'pgweir%' and state <> 'idle'") or "")
+            "select state, left(query, 60) from pg_stat_activity a where backend_type = 'client backend' and pid <> "
+            "pg_backend_pid() and application_name not like 'pgweir%' and (state <> 'idle' or exists (select 1 from "
+            "pg_locks l where l.pid = a.pid and locktype = 'advisory'))") or "")
 
     def _shown_clients(self):
         console = self.proxy.console()
@@ -221,8 +224,7 @@ def run(entry, side):
 CLEAN = ("select (select string_agg(name || '=' || setting, ' ' order by name) from pg_settings where source = 'session'"
          " and setting is distinct from reset_val), (select count(*) from pg_prepared_statements where from_sql),"
          " (select count(*) from pg_cursors where name <> ''), (select count(*) from pg_listening_channels()),"
-         " (select count(*) from pg_class where relnamespace = pg_my_temp_schema()),"
-         " (select count(*) from pg_locks where locktype = 'advisory')")
+         " (select count(*) from pg_class where relnamespace = pg_my_temp_schema())")
 
 
 def _afterwards(side):

@@ -88,6 +88,7 @@ def while_waiting_for_a_server(side, client):
     client.send(query("select 1"))
     client.vanish()
     owner.query("commit")
+    owner.vanish()
 
 
 @leaving("many_while_settings_are_looked_for", "thirty that leave while the server is asked what it holds")

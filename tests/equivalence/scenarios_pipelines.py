@@ -17,27 +17,27 @@ def empty_requests(side):
     yield client.ask(query(""), SYNC, query(";"), SYNC, query("select 1"), ready=5)
 
 
-@scenario("pipelines", "twenty thousand Queries before anything is read")
+@scenario("pipelines", "ten thousand Queries before anything is read")
 def many_queries(side):
-    client, count = side.connect(), 20000
+    client, count = side.connect(), 10000
     client.send(*[query(f"select {i}") for i in range(count)])
     replies = client.messages("Z", count, 60)
     yield f"{len(replies)} messages, in order: " + str(
         [body[6:] for kind, body in replies if kind == "D"] == [str(i).encode() for i in range(count)])
 
 
-@scenario("pipelines", "twelve thousand statements in one group")
+@scenario("pipelines", "eight thousand statements in one group")
 def one_large_group(side):
-    client, count = side.connect(), 12000
+    client, count = side.connect(), 8000
     client.send(*[once(f"select {i}") for i in range(count)], SYNC)
     replies = client.messages("Z", 1, 60)
     yield f"{len(replies)} messages, in order: " + str(
         [body[6:] for kind, body in replies if kind == "D"] == [str(i).encode() for i in range(count)])
 
 
-@scenario("pipelines", "an error in front of twelve thousand statements skips all of them and nothing behind")
+@scenario("pipelines", "an error in front of eight thousand statements skips all of them and nothing behind")
 def error_before_a_large_group(side):
-    yield side.connect().ask(parse("", "selec"), *[once(f"select {i}") for i in range(12000)], SYNC, query("select 5"),
+    yield side.connect().ask(parse("", "selec"), *[once(f"select {i}") for i in range(8000)], SYNC, query("select 5"),
                              ready=2, seconds=60)
 
 

@@ -171,12 +171,29 @@ def view_sets(side):
     yield "other: " + other.query("show statement_timeout") + client.query("show statement_timeout")
 
 
-@scenario("settings", "and a column's default")
+@scenario("settings", "and a column's default, of a table that the proxy has not read yet")
 def default_sets(side):
-    side.table("default_sets", "a int, b text default set_config('lock_timeout', '777', false)")
+    side.table("default_sets", "a int, " + SETTING_DEFAULT)
+    yield from insert_a_default(side, "default_sets")
+
+
+@scenario("settings", "and of one that it has read")
+def known_default_sets(side):
+    yield from insert_a_default(side, "known_default_sets")
+
+
+SETTING_DEFAULT = "b text default set_config('lock_timeout', '777', false)"
+
+
+def insert_a_default(side, table):
     client, other = side.connect(), side.connect()
-    yield client.query("insert into default_sets (a) values (1)")
+    yield client.query(f"insert into {table} (a) values (1)")
     yield "other: " + other.query("show lock_timeout") + client.query("show lock_timeout")
+
+
+def set_up(side):
+    """Before the proxy is started, so that it knows these tables."""
+    side.table("known_default_sets", "a int, " + SETTING_DEFAULT)
 
 
 def custom(name):

@@ -345,14 +345,14 @@ def crossing_writes(side):
     clients, tags = [side.connect() for _ in range(4)], []
 
     def update(client):
-        tags.append(client.ask(*[query("update c set a = a + 1")] * 10, ready=10, seconds=30))
+        tags.extend(client.ask(*[query("update c set a = a + 1")] * 10, ready=10, seconds=30).split(" Z[I]"))
 
     threads = [threading.Thread(target=update, args=(client,)) for client in clients]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    yield str(sorted(tags)) + str(side.look_at_copies("select distinct a from c"))
+    yield str(sorted(set(tags))) + str(side.look_at_copies("select distinct a from c"))
 
 
 # --- cancel ---

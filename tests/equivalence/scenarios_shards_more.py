@@ -54,7 +54,7 @@ batches("one_shard_then_all", "one shard, then all, in one batch",
          once("select count(*) from t")))
 batches("all_then_one_shard", "all, then one",
         (once("select count(*) from t"), parse("", f"select id from t where id = {FIRST}"), bind(portal="p"), execute("p", 1)))
-batches("name_taken", "a name that is taken in a batch",
+batches("name_taken", "a name that is taken in a batch is an error, and the first statement keeps it",
         (parse("a", "select count(*) from t"), parse("a", "select 1"), again("a")), (again("a"),))
 batches("insert_into_a_reference_table", "a described INSERT into a reference table",
         (parse("z", "insert into r values ($1, $2) on conflict do nothing"), describe_statement("z"),
@@ -152,8 +152,8 @@ def lost_in_copy(side, client):
     client.send(query("copy c from stdin"))
     client.until("G")
     client.send(copy_data(b"1\t1\tx\ty\n101\t1\tx\ty\n201\t1"))
-    side.wait_for_backend("query ilike 'copy c%' and state = 'active'")
-    side.terminate("query ilike 'copy c%' and state = 'active'", 1)
+    side.wait_for_backend("query ilike 'copy %c%' and state = 'active'")
+    side.terminate("query ilike 'copy %c%' and state = 'active'", 1)
     client.send(copy_data(b"\tx\ty\n"), COPY_DONE)
     yield f"told COPY: {'C[COPY' in client.until()} " + str(side.look("select id from c"))
 
