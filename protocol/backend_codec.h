@@ -25,8 +25,8 @@ enum class Severity : std::uint8_t { Panic, Fatal, Error, Warning, Notice, Info,
 std::string_view severity_name(Severity severity);
 
 // Fields S, V, C, M, D, H, P, R. A refusal's reason code is shown as detail "reason: <code>" when it has no detail of
-// its own, so that every client shows it. position: 1-based character of the query, 0 for none. A missing SQLSTATE is
-// sent as XX000.
+// its own, so that every client shows it. position: 1-based character of the query, 0 for none (or what error.fields says).
+// A missing SQLSTATE is sent as XX000.
 void encode_error(const SqlError& error, Severity severity, std::string& out, int position = 0);   // 'E'
 void encode_notice(const SqlError& error, Severity severity, std::string& out, int position = 0);  // 'N'
 
@@ -39,7 +39,11 @@ struct ErrorFields {
   bool fatal() const { return severity_unlocalized == "FATAL" || severity_unlocalized == "PANIC"; }
 };
 Result<ErrorFields> decode_error(std::string_view body);  // E and N
-SqlError to_sql_error(const ErrorFields& fields);
+SqlError to_sql_error(const ErrorFields& fields);  // all fields but the severity
+// For an error whose statement was sent as a part of the client's text, `moved_by` characters into it, or (nullopt) as
+// another text: the position is corrected or taken out. Errors without one stay as they are.
+void move_position(SqlError& error, std::optional<std::size_t> moved_by);
+void drop_context(SqlError& error);  // field W
 
 // ---- the query cycle
 

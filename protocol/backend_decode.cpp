@@ -35,6 +35,30 @@ std::string_view* error_field(ErrorFields& fields, char code) {
   }
 }
 
+void append_field(std::string& fields, char code, std::string_view value) {
+  fields += code;
+  fields += value;
+  fields += '\0';
+}
+
+// `fields`: SqlError::fields. Where the field with this code begins, npos when there is none.
+std::size_t find_field(std::string_view fields, char code) {
+  for (std::size_t at = 0; at < fields.size(); at = fields.find('\0', at) + 1)
+    if (fields[at] == code) return at;
+  return std::string_view::npos;
+}
+
+std::string_view field_value(std::string_view fields, char code) {
+  const std::size_t at = find_field(fields, code);
+  return at == std::string_view::npos ? std::string_view() : fields.substr(at + 1, fields.find('\0', at) - at - 1);
+}
+
+std::string without_field(std::string fields, char code) {
+  const std::size_t at = find_field(fields, code);
+  if (at != std::string::npos) fields.erase(at, fields.find('\0', at) + 1 - at);
+  return fields;
+}
+
 // One field of a RowDescription is a name and these bytes.
 constexpr std::size_t kColumnTail = 18;
 
@@ -57,9 +81,28 @@ Result<ErrorFields> decode_error(std::string_view body) {
 }
 
 SqlError to_sql_error(const ErrorFields& fields) {
-  return SqlError{std::string(fields.sqlstate), std::string(fields.message), std::string(fields.detail),
-                  std::string(fields.hint), std::string(fields.routine), {}};
+  SqlError error{std::string(fields.sqlstate), std::string(fields.message), std::string(fields.detail),
+                 std::string(fields.hint), std::string(fields.routine), {}};
+  const std::pair<char, std::string_view> others[] = {
+      {'P', fields.position}, {'p', fields.internal_position}, {'q', fields.internal_query}, {'W', fields.where},
+      {'s', fields.schema},   {'t', fields.table},             {'c', fields.column},         {'d', fields.data_type},
+      {'n', fields.constraint}, {'F', fields.file},            {'L', fields.line}};
+  for (const auto& [code, value] : others)
+    if (!value.empty()) append_field(error.fields, code, value);
+  return error;
 }
+
+void move_position(SqlError& error, std::optional<std::size_t> moved_by) {
+  const std::string_view value = field_value(error.fields, 'P');
+  std::size_t position = 0;
+  std::from_chars(value.data(), value.data() + value.size(), position);
+  std::string rest = without_field(error.fields, 'P');
+  error.fields.clear();
+  if (moved_by && position > 0) append_field(error.fields, 'P', std::to_string(position + *moved_by));
+  error.fields += rest;
+}
+
+void drop_context(SqlError& error) { error.fields = without_field(error.fields, 'W'); }
 
 Result<TransactionStatus> decode_ready_for_query(std::string_view body) {
   if (body.size() != 1 || !is_transaction_status(body[0])) return malformed("ReadyForQuery");

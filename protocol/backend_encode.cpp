@@ -32,6 +32,7 @@ void encode_report(char type, const SqlError& error, Severity severity, int posi
     field(writer, 'D', "reason: " + error.reason);
   field(writer, 'H', error.hint);
   if (position > 0) field(writer, 'P', std::to_string(position));
+  writer.bytes(error.fields);
   field(writer, 'R', error.routine);
   writer.u8(0);
   writer.end_message();

@@ -16,6 +16,8 @@ struct SqlError {
   std::string hint;      // may be empty
   std::string routine;   // may be empty; "pgweir_refuse" for refusals
   std::string reason;    // may be empty; machine-readable reason code of a refusal, sent in the constraint-free field 'd'
+  std::string fields;    // of a server's error: position, context, schema, table, constraint, ... as the message has them
+                         // (code, value, NUL; in its order); read and changed by protocol/backend_codec.h
   bool operator==(const SqlError&) const = default;
 };
 

@@ -144,9 +144,17 @@ void Checkout::deliver(Pool& pool, std::unique_ptr<ServerConnection> connection)
 }
 
 void Checkout::complete_if_full() {
+  replace_ended();
   if (!std::all_of(leases_.begin(), leases_.end(), [](const Lease& l) { return static_cast<bool>(l); })) return;
   finish();
   owner_.on_checkout(std::move(leases_));
+}
+
+// A connection that was held while those of other servers were made had no user to hear of its end.
+void Checkout::replace_ended() {
+  if (leases_.size() < 2) return;
+  for (std::size_t i = 0; i < leases_.size(); ++i)
+    if (leases_[i] && leases_[i]->ended_unseen()) pools_[i]->replace(leases_[i].take(), {worker_->index(), id_});
 }
 
 void Checkout::fail(const protocol::SqlError& error) {

@@ -47,6 +47,7 @@ class Checkout {
   void fail(const protocol::SqlError& error);
   void on_timeout();
   void complete_if_full();
+  void replace_ended();
   void finish();                   // leaves the table and the timer
 
   CheckoutOwner& owner_;

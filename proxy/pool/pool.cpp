@@ -270,6 +270,7 @@ Lease& Lease::operator=(Lease&& other) noexcept {
   return *this;
 }
 Lease::~Lease() { discard(); }
+std::unique_ptr<ServerConnection> Lease::take() { return std::move(connection_); }
 
 void Lease::give_back() {
   if (!connection_) return;

@@ -139,6 +139,8 @@ class Lease {
   void discard();
 
  private:
+  friend class Checkout;
+  std::unique_ptr<ServerConnection> take();
   Pool* pool_ = nullptr;
   std::unique_ptr<ServerConnection> connection_;
 };

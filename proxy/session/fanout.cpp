@@ -24,15 +24,17 @@ void Fanout::run(std::vector<std::pair<Link*, std::string>> commands, Done done)
 void Fanout::answered(Link& link, Injected& result) {
   for (auto& outcome : outcomes_)
     if (outcome.link == &link) {
+      outcome.answered = true;
       outcome.error = result.error;
       outcome.result = std::move(result);
     }
   if (--waiting_ == 0) finish();
 }
 
+// A connection that goes behind its answer has done its part; whoever uses the link next sees that it is closed.
 void Fanout::on_link_closed(Link& link, const protocol::SqlError& error) {
   for (auto& outcome : outcomes_)
-    if (outcome.link == &link && !outcome.lost && waiting_ > 0) {
+    if (outcome.link == &link && !outcome.answered && !outcome.lost) {
       outcome.error = error;
       outcome.lost = true;
       if (--waiting_ == 0) finish();

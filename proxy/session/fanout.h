@@ -15,7 +15,8 @@ class Fanout final : public LinkSink {
   struct Outcome {
     Link* link = nullptr;
     std::optional<protocol::SqlError> error;
-    bool lost = false;       // the connection is gone: nobody knows whether the command was carried out
+    bool answered = false;
+    bool lost = false;       // the connection went before an answer: nobody knows whether the command was carried out
     Injected result;
   };
   using Done = std::function<void(std::vector<Outcome>&)>;

@@ -142,10 +142,7 @@ bool Gather::on_message(Link& link, const Frame& frame, const protocol::ReplyTra
       if (auto tag = protocol::decode_command_complete(frame.body())) stream.tag = std::string(*tag);
       break;
     case 'E':
-      if (auto fields = protocol::decode_error(frame.body())) {
-        auto error = protocol::to_sql_error(*fields);
-        fail(error);
-      }
+      if (auto fields = protocol::decode_error(frame.body())) fail_by(stream, *fields);
       break;
     case 'N':
       // A notice of every shard would be repeated: the first shard's stand for all.
@@ -231,6 +228,15 @@ void Gather::fail(const SqlError& error) {
   error_ = error;
   cancel_others();
   update_reading();
+}
+
+// What the server says of places in its text is told only where it is true of the client's text.
+void Gather::fail_by(const Stream& stream, const protocol::ErrorFields& fields) {
+  SqlError error = protocol::to_sql_error(fields);
+  const bool own_text = sql_for(static_cast<std::size_t>(&stream - streams_.data())) == request_.sql;
+  protocol::move_position(error, own_text ? request_.sql_begin : std::nullopt);
+  if (request_.route.kind == Route::Kind::CopyIn) protocol::drop_context(error);  // it counts the lines of one shard
+  fail(error);
 }
 
 // One shard's error is the answer: what the others still do is not wanted any more.

@@ -24,6 +24,7 @@ class Session;
 struct GatherRequest {
   routing::Route route;
   std::string sql;                             // the client's text of this statement
+  std::optional<std::size_t> sql_begin = 0;    // characters of the client's whole text in front of it; nullopt: not known
   std::vector<protocol::Oid> types;            // parameter types, canonical OIDs; 0: not declared
   protocol::FormatCodes parameter_formats;     // views into storage that outlives the gather
   protocol::ValueList parameters;
@@ -98,6 +99,7 @@ class Gather final : public LinkSink {
   void all_copy_ready();
   void send_copy_data(std::string_view data);
   void fail(const protocol::SqlError& error);
+  void fail_by(const Stream& stream, const protocol::ErrorFields& fields);
   void cancel_others();
   bool lost_before_start();
   void tell_when_cancels_ended(const Result& result);

@@ -171,7 +171,10 @@ void Link::swallow(const Frame& frame, const ReplyTracker::Reply& reply) {
   if (injected_.empty()) return;
   Injected& result = injected_.front().result;
   if (frame.type == 'E') {
-    if (auto fields = protocol::decode_error(frame.body()); fields && !result.error) result.error = protocol::to_sql_error(*fields);
+    if (auto fields = protocol::decode_error(frame.body()); fields && !result.error) {
+      result.error = protocol::to_sql_error(*fields);
+      protocol::move_position(*result.error, std::nullopt);  // the text is ours, not the client's
+    }
   } else if (frame.type == 'C') {
     if (auto tag = protocol::decode_command_complete(frame.body())) result.tag = std::string(*tag);
   } else if (frame.type == 'D' && frame.last && result.rows.size() < kMaxInjectedRows) {

@@ -143,6 +143,12 @@ bool VirtualGroup::run(const routing::Analysis& analysis, const protocol::Bind* 
   running_sql_ = analysis.text.substr(facts.begin, facts.end - facts.begin);
   request_.route = std::move(*route);
   request_.sql = running_sql_;
+  const std::string_view before = std::string_view(analysis.text).substr(0, facts.begin);
+  // Positions count characters of the client's encoding.
+  if (std::any_of(before.begin(), before.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x80; }))
+    request_.sql_begin.reset();
+  else
+    request_.sql_begin = before.size();
   request_.send_row_description = simple;
   request_.keep_rows = !simple && row_limit_ > 0;
   if (statement) {

@@ -14,7 +14,7 @@ with the outcomes of both sides. What is known to differ stands with its reason 
 and fails only once it has become the same, so that the list shrinks. Ends with one line of totals; exit code 0: nothing
 differs but what is known, and all that is known still differs.
 
-Configurations: one, two: a cluster of one shard, with a pool of one or
+Configurations (tests/integration/equivalence_test.cpp makes them): one, two: a cluster of one shard, with a pool of one or
 two connections; small: of one connection that keeps two statements; routed: as one, with a replica; session: pool mode
 session; own, own_session: a new proxy for every scenario; shards: three shards.
 """

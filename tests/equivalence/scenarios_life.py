@@ -69,7 +69,9 @@ def taken_late(side):
         held.open()
         yield client.until()
         if side.is_proxy:  # a server that is no longer this client's
-            side.terminate("query like '%late_gate%'", wait=False)
+            side.terminate("query like '%late_gate%'", wait=False)  # a stopped postmaster reaps nobody
+            side.wait("it has gone", lambda: not side.look("select 1 from pg_stat_activity where query like '%late_gate%' and "
+                                                           "pid <> pg_backend_pid()"))
     finally:
         side.signal(postmaster, signal.SIGCONT)
     client.finish_cancel(request)

@@ -352,7 +352,10 @@ def crossing_writes(side):
         thread.start()
     for thread in threads:
         thread.join()
-    yield str(sorted(set(tags))) + str(side.look_at_copies("select distinct a from c"))
+    # Rows that moved are met in another order: PostgreSQL itself may see a deadlock, which undoes that one statement.
+    done = [tag for tag in tags if "40P01" not in tag]
+    updates = sum("C[UPDATE" in tag for tag in done)
+    yield str(sorted(set(done))) + str({int(row[0]) - updates for row in side.look("select distinct a from c")})
 
 
 # --- cancel ---

@@ -35,8 +35,31 @@ TEST(BackendCodec, ErrorRoundTrip) {
   EXPECT_EQ(fields->severity, "FATAL");
   EXPECT_TRUE(fields->fatal());
   EXPECT_EQ(fields->position, "7");
+  SqlError with_position = error;
+  with_position.fields = std::string("P7\0", 3);
+  EXPECT_EQ(to_sql_error(*fields), with_position);
+  refuses_every_truncation(out, decode_error);
+}
+
+TEST(BackendCodec, ErrorsKeepTheirOtherFields) {
+  const std::string others("P12\0Wa context\0spublic\0tusers\0nusers_pkey\0Fnbtinsert.c\0L666\0", 60);
+  SqlError error{"23505", "duplicate key", "a detail", "", "_bt_check_unique", {}, others};
+  std::string out;
+  encode_error(error, Severity::Error, out);
+  const auto fields = decode_error(body_of(out));
+  ASSERT_TRUE(fields.ok());
+  EXPECT_EQ(fields->constraint, "users_pkey");
+  EXPECT_EQ(fields->where, "a context");
   EXPECT_EQ(to_sql_error(*fields), error);
   refuses_every_truncation(out, decode_error);
+
+  move_position(error, 8);
+  EXPECT_EQ(error.fields, "P20" + others.substr(3));
+  drop_context(error);
+  move_position(error, std::nullopt);
+  EXPECT_EQ(error.fields, others.substr(15));
+  move_position(error, 3);
+  EXPECT_EQ(error.fields, others.substr(15)) << "there is none to move";
 }
 
 TEST(BackendCodec, RefusalShowsItsReason) {

@@ -232,6 +232,27 @@ TEST_F(PoolTest, AConnectionThatHasEndedUnseenIsNotHandedOut) {
   EXPECT_EQ(server.logins(), 2u);
 }
 
+// Nobody listens to a connection that is held until those of the other servers come.
+TEST_F(PoolTest, AConnectionThatEndsWhileTheOthersOfItsGroupAreMadeIsReplaced) {
+  start_workers(1);
+  FakeServer first, second;
+  Pool& a = make_pool(first, {.size = 1});
+  Pool& b = make_pool(second, {.size = 1});
+  auto& one = taker(0);
+  net::on(worker(0), [&] { one.ask({&a}); });
+  ASSERT_TRUE(net::eventually(worker(0), [&] { return !one.leases.empty(); }));
+  net::on(worker(0), [&] { one.give_back(); });
+  second.hold_logins(true);
+  net::on(worker(0), [&] { one.ask({&a, &b}); });
+  ASSERT_TRUE(comes_true([&] { return second.held() == 1; }));
+  first.end_connections();
+  second.hold_logins(false);
+  ASSERT_TRUE(net::eventually(worker(0), [&] { return one.leases.size() == 2; }));
+  EXPECT_FALSE(net::on(worker(0), [&] { return one.leases[0]->broken(); })) << "a dead connection was handed out";
+  EXPECT_EQ(first.logins(), 2u);
+  EXPECT_EQ(second.logins(), 1u);
+}
+
 TEST_F(PoolTest, ALeaseThatIsDroppedClosesItsConnectionAndServesTheNext) {
   start_workers(1);
   FakeServer server;
