@@ -102,6 +102,39 @@ std::optional<SqlError> VirtualGroup::refuse_several_snapshots(const Route& rout
                          "Use READ COMMITTED, or restrict the statement to one shard key.");
 }
 
+// What the gather will need of the statement; views of Bind point into running_bind_.
+void VirtualGroup::prepare_request(Route route, const routing::Analysis& analysis, const protocol::Bind* bind,
+                                   const Statement* statement, bool simple) {
+  const auto& facts = analysis.statements.front();
+  running_ = route;
+  running_facts_ = facts;
+  running_sql_ = analysis.text.substr(facts.begin, facts.end - facts.begin);
+  request_.route = std::move(route);
+  request_.sql = running_sql_;
+  const std::string_view before = std::string_view(analysis.text).substr(0, facts.begin);
+  // Positions count characters of the client's encoding.
+  if (std::any_of(before.begin(), before.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x80; }))
+    request_.sql_begin.reset();
+  else
+    request_.sql_begin = before.size();
+  request_.send_row_description = simple;
+  request_.keep_rows = !simple && row_limit_ > 0;
+  if (statement) {
+    request_.types = statement->types;
+    const auto& known = statement->described ? statement->described->parameter_types : statement->known_types;
+    for (std::size_t i = 0; i < known.size(); ++i) {
+      if (i >= request_.types.size()) request_.types.push_back(known[i]);
+      if (request_.types[i] == 0) request_.types[i] = known[i];
+    }
+  }
+  if (bind) {
+    auto kept = protocol::decode_bind(running_bind_);
+    request_.parameter_formats = kept->parameter_formats;
+    request_.parameters = kept->parameters;
+    request_.result_formats = kept->result_formats;
+  }
+}
+
 bool VirtualGroup::run(const routing::Analysis& analysis, const protocol::Bind* bind, const Statement* statement, bool simple) {
   if (analysis.statements.size() != 1) {
     statement_failed({"42601", "cannot insert multiple commands into a prepared statement", {}, {}, {}, {}});
@@ -138,33 +171,7 @@ bool VirtualGroup::run(const routing::Analysis& analysis, const protocol::Bind* 
     route->any_shard = false;
     route->returning = true;
   }
-  running_ = *route;
-  running_facts_ = facts;
-  running_sql_ = analysis.text.substr(facts.begin, facts.end - facts.begin);
-  request_.route = std::move(*route);
-  request_.sql = running_sql_;
-  const std::string_view before = std::string_view(analysis.text).substr(0, facts.begin);
-  // Positions count characters of the client's encoding.
-  if (std::any_of(before.begin(), before.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x80; }))
-    request_.sql_begin.reset();
-  else
-    request_.sql_begin = before.size();
-  request_.send_row_description = simple;
-  request_.keep_rows = !simple && row_limit_ > 0;
-  if (statement) {
-    request_.types = statement->types;
-    const auto& known = statement->described ? statement->described->parameter_types : statement->known_types;
-    for (std::size_t i = 0; i < known.size(); ++i) {
-      if (i >= request_.types.size()) request_.types.push_back(known[i]);
-      if (request_.types[i] == 0) request_.types[i] = known[i];
-    }
-  }
-  if (bind) {
-    auto kept = protocol::decode_bind(running_bind_);
-    request_.parameter_formats = kept->parameter_formats;
-    request_.parameters = kept->parameters;
-    request_.result_formats = kept->result_formats;
-  }
+  prepare_request(std::move(*route), analysis, bind, statement, simple);
   on_links_ready();
   return false;
 }

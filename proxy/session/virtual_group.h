@@ -47,6 +47,8 @@ class VirtualGroup {
   void give_rows(Portal& portal, std::int32_t max_rows);
   bool execute_simple();
   bool run(const routing::Analysis& analysis, const protocol::Bind* bind, const Statement* statement, bool simple);
+  void prepare_request(routing::Route route, const routing::Analysis& analysis, const protocol::Bind* bind,
+                       const Statement* statement, bool simple);
   bool run_control(const routing::StatementFacts& facts, std::string_view text);
   bool run_everywhere(const routing::StatementFacts& facts, std::string_view text);
   bool more_work_behind() const;
