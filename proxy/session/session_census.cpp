@@ -36,7 +36,9 @@ std::string new_code(const std::string& horizon) {
 
 std::string census_sql(const std::set<std::string>& custom_names, const std::string& login) {
   std::string sql =
+      // What SET gives these outside a block ends with its own statement, though the source goes on to say 'session'.
       "SELECT 's', name, setting FROM pg_catalog.pg_settings WHERE source OPERATOR(pg_catalog.=) 'session'"
+      " AND name OPERATOR(pg_catalog.<>) ALL ('{transaction_isolation,transaction_read_only,transaction_deferrable}'::pg_catalog.text[])"
       " UNION ALL SELECT 's', 'role', pg_catalog.current_setting('role') WHERE pg_catalog.current_setting('role') OPERATOR(pg_catalog.<>) 'none'"
       " UNION ALL SELECT 's', 'session_authorization', pg_catalog.current_setting('session_authorization')"
       " WHERE pg_catalog.current_setting('session_authorization') OPERATOR(pg_catalog.<>) " + pool::quote_literal(login);
