@@ -110,8 +110,9 @@ std::optional<Session::LocalReply> Session::control_locally(const routing::State
       if (lost && facts.kind == StatementKind::Commit) reply.error = lost_participant_error();
       return reply;
     }
-    const bool commit = facts.kind == StatementKind::Commit;
-    return LocalReply{commit ? "COMMIT" : "ROLLBACK", {}, SqlError{"25P01", "there is no transaction in progress", {}, {}, {}, {}}};
+    const std::string command = facts.kind == StatementKind::Commit ? "COMMIT" : "ROLLBACK";
+    if (facts.chain) return LocalReply{{}, SqlError{"25P01", command + " AND CHAIN can only be used in transaction blocks", {}, {}, {}, {}}, {}};
+    return LocalReply{command, {}, SqlError{"25P01", "there is no transaction in progress", {}, {}, {}, {}}};
   }
   return std::nullopt;
 }
