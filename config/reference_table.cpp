@@ -43,8 +43,7 @@ constexpr KeyInfo kKeys[] = {
     {"listen", "max_statement_size", "size 1KiB-1GiB", "16MiB",
      "The longest statement that is held in memory to be routed."},
     {"listen", "memory_budget", "size, at least 16MiB", "1GiB",
-     "All buffers of the process; beyond it new work is refused with 53200. At least `max_statement_size`. Not enforced "
-     "yet: `check` warns."},
+     "All buffers of the process; beyond it new work is refused with 53200. At least `max_statement_size`."},
 
     {"peer", "node_id", "integer 0-1023", "required", "The other process's `listen.node_id`."},
     {"peer", "address", "address", "required",

@@ -9,9 +9,6 @@ void rule_settings_without_effect(const RuleContext& context) {
     context.findings.warning(place, "\"" + key + "\" has no effect yet", std::move(hint));
   };
   const char* pools = "\"size\" bounds the connections to each server";
-  if (context.document.find({"listen", "memory_budget"}))
-    warn(context.document.key_place({"listen", "memory_budget"}), "memory_budget",
-         "the buffers of each session are bounded; \"max_clients\" bounds the sessions");
   if (context.config.pool.max_connections != 0 && context.document.find({"pool", "max_connections"}))
     warn(context.document.key_place({"pool", "max_connections"}), "max_connections", pools);
   for (const Cluster& cluster : context.config.clusters) {

@@ -67,8 +67,9 @@ Frame FrameReader::next_special(std::string_view& input) {
 
 Frame FrameReader::incomplete(std::string_view& input, char type, std::size_t size) {
   const auto whole = static_cast<std::uint32_t>(size);
-  if (!limits_.streamable[static_cast<unsigned char>(type)])
+  if (!limits_.streamable[static_cast<unsigned char>(type)] && !stream_incomplete_)
     return Frame{Frame::Kind::NeedMore, type, false, false, whole, size, {}};
+  stream_incomplete_ = false;
   streaming_type_ = type;
   streaming_left_ = streaming_size_ = whole;
   Frame frame = next_chunk(input);

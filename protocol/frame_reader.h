@@ -76,6 +76,10 @@ class FrameReader {
   // that one message in Chunks, so that the caller may forward or discard it. False when that was not the case.
   bool allow_large();
 
+  // After NeedMore for a message whose header was there: gives that one message in Chunks, so that the caller may forward
+  // or discard it as it comes.
+  void stream_incomplete() { stream_incomplete_ = true; }
+
   bool streaming() const { return streaming_left_ != 0; }               // inside a message given in Chunks
   std::uint32_t streaming_left() const { return streaming_left_; }      // its bytes to come
   Fault fault() const { return fault_; }
@@ -100,6 +104,7 @@ class FrameReader {
   char fault_type_ = 0;
   std::uint32_t fault_length_ = 0;
   bool large_allowed_ = false;
+  bool stream_incomplete_ = false;
 };
 
 }  // namespace pgweir::protocol

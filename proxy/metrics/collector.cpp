@@ -83,6 +83,7 @@ void add_cells(const WorkerCells& cells, Sheet& sheet) {
   sheet.add(FamilyId::Cancels, {{"step", "forwarded"}}, cells.cancels_forwarded.get());
   sheet.add(FamilyId::InjectedCommands, {}, cells.injected_commands.get());
   sheet.add(FamilyId::Pinned, {}, cells.pinned.get());
+  sheet.add(FamilyId::MemoryRefusals, {}, cells.memory_refusals.get());
 }
 
 void add_waits(const std::vector<WorkerCells>& workers, Sheet& sheet) {
@@ -148,6 +149,8 @@ void add_process(const runtime::Runtime& runtime, Sheet& sheet) {
   sheet.add(FamilyId::Info, {{"version", std::string(version())}}, 1.0);
   const std::chrono::duration<double> uptime = std::chrono::steady_clock::now() - runtime.started;
   sheet.add(FamilyId::Uptime, {}, uptime.count());
+  sheet.add(FamilyId::BufferBytes, {}, std::uint64_t{runtime.memory.charged()});
+  sheet.add(FamilyId::BufferLimit, {}, std::uint64_t{runtime.memory.limit()});
   const ProcessUsage usage = process_usage();
   sheet.add(FamilyId::ResidentMemory, {}, usage.resident_bytes);
   sheet.add(FamilyId::OpenFds, {}, std::uint64_t{usage.open_fds});

@@ -12,7 +12,8 @@ namespace pgweir::metrics {
 enum class FamilyId : std::uint8_t {
   Info, Uptime, Clients, ClientsTotal, LoginsFailed, Servers, PoolSize, PoolWaiting, PoolOldestWait, CheckoutWait,
   Queries, Transactions, Bytes, Errors, Migrations, ServerConnects, ServerConnectFailures, HandOffs, StatementsPrepared,
-  Distributed, Cancels, InjectedCommands, Pinned, EndpointUp, ResidentMemory, OpenFds, CpuSeconds, kCount
+  Distributed, Cancels, InjectedCommands, Pinned, BufferBytes,
+  BufferLimit, MemoryRefusals, EndpointUp, ResidentMemory, OpenFds, CpuSeconds, kCount
 };
 inline constexpr std::size_t kFamilyCount = static_cast<std::size_t>(FamilyId::kCount);
 
@@ -65,6 +66,11 @@ inline constexpr std::array<Family, kFamilyCount> kFamilies = {{
      "Commands of the proxy's own on server connections (settings, preparing, cleaning)."},
     {FamilyId::Pinned, FamilyType::Counter, "pgweir_pinned_total",
      "Sessions that had to keep their server connection beyond a transaction."},
+    {FamilyId::BufferBytes, FamilyType::Gauge, "pgweir_buffer_bytes",
+     "Memory in buffers that counts against listen.memory_budget."},
+    {FamilyId::BufferLimit, FamilyType::Gauge, "pgweir_buffer_limit_bytes", "listen.memory_budget."},
+    {FamilyId::MemoryRefusals, FamilyType::Counter, "pgweir_memory_refusals_total",
+     "Requests refused (53200) because the memory budget was exhausted."},
     {FamilyId::EndpointUp, FamilyType::Gauge, "pgweir_endpoint_up",
      "1 when the server answers in the role it is configured for, else 0."},
     {FamilyId::ResidentMemory, FamilyType::Gauge, "process_resident_memory_bytes", "Resident memory in bytes."},

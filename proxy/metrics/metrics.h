@@ -38,6 +38,7 @@ struct WorkerCells {
   std::array<Cell, 100> errors_by_class;   // two-character SQLSTATE class, digits and letters folded: see error_slot()
   std::array<Cell, kWaitBuckets.size() + 1> waits;
   Cell wait_microseconds, injected_commands, pinned, statements_prepared, distributed_commits, distributed_aborts;
+  Cell memory_refusals;  // requests refused because the memory budget was exhausted
 
   void count_wait(std::chrono::microseconds waited);
   void count_error(std::string_view sqlstate);

@@ -26,11 +26,13 @@ Block* BlockPool::get() {
   block->next = nullptr;
   block->begin = block->end = 0;
   ++in_use_;
+  memory_.add(sizeof(Block));
   return block;
 }
 
 void BlockPool::put(Block* block) {
   --in_use_;
+  memory_.subtract(sizeof(Block));
   if (spares_ >= kKeep) {
     delete block;
     return;

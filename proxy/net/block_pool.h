@@ -1,9 +1,12 @@
-// Fixed-size blocks for bytes in flight, and a queue of output made of them. One pool per worker; not thread-safe.
+// Fixed-size blocks for bytes in flight, and a queue of output made of them. One pool per worker; not thread-safe. Blocks
+// in use are charged to the pool's account, spare ones (at most 1 MiB) are not.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
+
+#include "proxy/net/memory_budget.h"
 
 struct iovec;
 
@@ -26,9 +29,11 @@ class BlockPool {
   Block* get();
   void put(Block* block);
   std::size_t in_use() const { return in_use_; }
+  MemoryAccount& memory() { return memory_; }
 
  private:
   static constexpr std::size_t kKeep = 64;  // spare blocks kept (1 MiB); the rest goes back to the allocator
+  MemoryAccount memory_;
   Block* spare_ = nullptr;
   std::size_t spares_ = 0, in_use_ = 0;
 };

@@ -9,6 +9,7 @@ RetainedBuffer::~RetainedBuffer() { delete block_; }
 
 void RetainedBuffer::free_memory(BlockPool& pool) {
   if (block_ != nullptr) pool.put(block_);
+  if (own_ != nullptr) pool.memory().subtract(capacity_);
   block_ = nullptr;
   own_.reset();
   data_ = nullptr;
@@ -41,6 +42,7 @@ char* RetainedBuffer::reserve(BlockPool& pool, std::size_t total) {
       const std::size_t size = size_;
       if (size > 0) std::memcpy(grown.get(), data_ + begin_, size);
       free_memory(pool);
+      pool.memory().add(total);
       own_ = std::move(grown);
       data_ = own_.get();
       capacity_ = total;

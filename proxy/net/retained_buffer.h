@@ -1,5 +1,6 @@
 // Unconsumed input of one stream: contiguous, present only while there is any. Small tails live in a block of the
-// worker's pool, larger ones in memory of their own. Not thread-safe.
+// worker's pool, larger ones in memory of their own; both are
+// charged to its account. Not thread-safe.
 #pragma once
 
 #include <cstddef>

@@ -138,7 +138,7 @@ Result<std::unique_ptr<Stream>> Stream::adopt(Worker& worker, Detached detached,
   stream->wire_.append(worker.blocks(), detached.unsent_wire_);
   stream->plain_.append(worker.blocks(), detached.unsent_plain_);
   if (stream->unsent() > 0) {
-    stream->was_above_ = stream->above_high_water();
+    stream->above_high_water();
     worker.schedule_flush(*stream);
   }
   if (!stream->retained_.empty()) {

@@ -7,6 +7,7 @@
 // memory and lent to the handler. Nothing is held in memory per stream while it is idle.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -86,7 +87,11 @@ class Stream final : public Disposable, private IoWatch {
   void send(std::string_view bytes);
   void flush_now();
   std::size_t unsent() const { return plain_.size() + wire_.size(); }
-  bool above_high_water() const { return unsent() > high_water_; }
+  // True: on_drained() will follow.
+  bool above_high_water() const {
+    if (unsent() <= high_water()) return false;
+    return was_above_ = true;
+  }
   void set_water_marks(std::size_t low, std::size_t high) { low_water_ = low, high_water_ = high; }
 
   // Input. While paused nothing is read; what arrives is remembered. resume() presents unconsumed bytes again and reads
@@ -142,6 +147,9 @@ class Stream final : public Disposable, private IoWatch {
   static constexpr std::size_t kDirect = 16 * 1024;
   static constexpr std::size_t kRetainLimit = 1024 * 1024;
   static constexpr std::size_t kLowWater = 64 * 1024, kHighWater = 256 * 1024;
+  // While memory is tight (MemoryAccount::tight) one read and what may wait to be written are this small.
+  static constexpr std::size_t kTightWater = 16 * 1024;
+  static constexpr std::uint32_t kTightRead = 16 * 1024;
 
  private:
   // Ended: the peer sent its end; output is still possible. Draining: close_after_flush(). Lingering: finish().
@@ -177,6 +185,9 @@ class Stream final : public Disposable, private IoWatch {
   void discard_input();
 
   // stream_write.cpp
+  std::size_t high_water() const { return worker_->memory().tight() ? std::min(high_water_, kTightWater) : high_water_; }
+  std::size_t low_water() const { return worker_->memory().tight() ? 0 : low_water_; }
+  std::size_t read_size() const { return worker_->memory().tight() ? std::min(read_size_, kTightRead) : read_size_; }
   bool writable() const { return state_ != State::Connecting && state_ != State::Closed && !failure_; }
   void write_out();
   std::size_t write_wire(std::string_view extra, bool& full);
@@ -218,7 +229,7 @@ class Stream final : public Disposable, private IoWatch {
   bool hung_up_ = false;
   bool hangup_told_ = false;
   bool blocked_ = false;      // EPOLLOUT is registered
-  bool was_above_ = false;    // on_drained is owed
+  mutable bool was_above_ = false;  // on_drained is owed
   bool present_ = false;      // unconsumed bytes are due to be presented
   bool in_on_bytes_ = false;
   std::uint32_t read_size_ = Worker::kScratchSize;

@@ -99,13 +99,13 @@ bool Stream::read_plain() {
   if (direct_reads()) {
     const std::size_t missing = want_ > retained_.size() ? want_ - retained_.size() : 0;
     char* to = direct_space(missing > 0 ? missing : kDirectRead);
-    const long count = receive(to, std::min<std::size_t>(retained_.room(), read_size_));
+    const long count = receive(to, std::min<std::size_t>(retained_.room(), read_size()));
     if (count <= 0) return read_failed(count);
     retained_.commit(static_cast<std::size_t>(count));
     return retained_.size() < want_ || present();
   }
   const std::size_t tail = retained_.size();
-  const std::size_t room = std::min<std::size_t>(Worker::kScratchSize - tail, read_size_);
+  const std::size_t room = std::min<std::size_t>(Worker::kScratchSize - tail, read_size());
   const long count = receive(worker_->scratch().data() + tail, room);
   if (count <= 0) return read_failed(count);
   return arrived_in_scratch(tail, static_cast<std::size_t>(count));

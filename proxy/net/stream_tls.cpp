@@ -129,7 +129,7 @@ bool Stream::tls_take_unread() {
 
 bool Stream::read_tls() {
   const std::span<char> cipher = worker_->cipher_scratch();
-  const long count = receive(cipher.data(), std::min<std::size_t>(cipher.size(), read_size_));
+  const long count = receive(cipher.data(), std::min<std::size_t>(cipher.size(), read_size()));
   if (count <= 0) return read_failed(count);
   return feed_tls({cipher.data(), static_cast<std::size_t>(count)});
 }

@@ -24,7 +24,7 @@ void Stream::send(std::string_view bytes) {
   } else {
     (tls_ == nullptr ? wire_ : plain_).append(worker_->blocks(), bytes);
   }
-  if (above_high_water()) was_above_ = true;
+  above_high_water();
   if (!blocked_) worker_->schedule_flush(*this);
 }
 
@@ -105,9 +105,7 @@ void Stream::set_blocked(bool blocked) {
 void Stream::after_write(bool may_call_back) {
   if (failure_ != nullptr || fd_ < 0) return;
   if (unsent() == 0 && (state_ == State::Draining || state_ == State::Lingering)) return flushed();
-  if (above_high_water()) {
-    was_above_ = true;
-  } else if (was_above_ && unsent() <= low_water_) {
+  if (!above_high_water() && was_above_ && unsent() <= low_water()) {
     if (!may_call_back) return worker_->schedule_flush(*this);
     was_above_ = false;
     if (handler_ != nullptr) handler_->on_drained();

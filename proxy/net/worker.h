@@ -104,6 +104,8 @@ class Worker {
   // The same for ciphertext.
   std::span<char> cipher_scratch() { return {cipher_scratch_.get(), kCipherScratchSize}; }
   BlockPool& blocks() { return blocks_; }
+  // What streams and sessions of this worker hold. Bind it before start().
+  MemoryAccount& memory() { return blocks_.memory(); }
 
   // Sessions (or whatever the acceptor counts) on this worker; any thread, relaxed. The acceptor adds when it chooses
   // the worker, so that a burst spreads; the session's end subtracts.

@@ -64,7 +64,14 @@ Runtime::Runtime(std::vector<net::Worker*> workers_in, SnapshotPtr first)
       metrics(static_cast<unsigned>(workers.size())),
       statement_key{random_word(), random_word()},
       process_secret(random_bytes(32)),
-      snapshot_(std::move(first)) {}
+      snapshot_(std::move(first)) {
+  memory.set_limit(snapshot_->config->listen.memory_budget, workers.size());
+  for (net::Worker* worker : workers) worker->memory().bind(&memory);
+}
+
+Runtime::~Runtime() {
+  for (net::Worker* worker : workers) worker->memory().bind(nullptr);
+}
 
 SnapshotPtr Runtime::snapshot() const {
   const std::lock_guard lock(mutex_);
@@ -72,6 +79,7 @@ SnapshotPtr Runtime::snapshot() const {
 }
 
 void Runtime::publish(SnapshotPtr next) {
+  memory.set_limit(next->config->listen.memory_budget, workers.size());
   const std::lock_guard lock(mutex_);
   snapshot_ = std::move(next);
   version_.fetch_add(1, std::memory_order_release);

@@ -15,6 +15,7 @@
 #include "protocol/auth/scram_verifier.h"
 #include "protocol/statement_names.h"
 #include "proxy/metrics/metrics.h"
+#include "proxy/net/memory_budget.h"
 #include "proxy/net/tls.h"
 #include "proxy/pool/login_services.h"
 #include "proxy/pool/pool_manager.h"
@@ -102,7 +103,9 @@ struct ClientInfo {
 
 class Runtime {
  public:
+  // The workers have not started. ~Runtime: they have ended.
   Runtime(std::vector<net::Worker*> workers, SnapshotPtr first);
+  ~Runtime();
 
   SnapshotPtr snapshot() const;
   // Grows with every publish(): workers compare it before they take the lock of snapshot().
@@ -115,6 +118,8 @@ class Runtime {
   static std::optional<std::pair<std::shared_ptr<const pool::ServerTarget>, pool::PoolLimits>> pool_settings(
       const config::Config& config, const pool::PoolKey& key);
 
+  // Bounds the buffers of all workers; they are bound to it as long as the runtime lives.
+  net::MemoryBudget memory;
   std::vector<net::Worker*> workers;
   pool::LoginServices login_services;
   pool::PoolManager pools;

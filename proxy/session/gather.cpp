@@ -23,7 +23,7 @@ constexpr std::size_t kMaxMergedRow = 64u << 20;
 }  // namespace
 
 Gather::Gather(Session& session, GatherRequest request, std::vector<Link*> links, Done done)
-    : session_(session), request_(std::move(request)), done_(std::move(done)) {
+    : session_(session), request_(std::move(request)), done_(std::move(done)), memory_(session.context_.worker.memory()) {
   streams_.resize(links.size());
   for (std::size_t i = 0; i < links.size(); ++i) {
     streams_[i].link = links[i];
@@ -167,6 +167,7 @@ bool Gather::on_message(Link& link, const Frame& frame, const protocol::ReplyTra
 
 void Gather::on_burst_end(Link& link) {
   if (finished_) return;
+  hold_memory();
   Stream& stream = stream_of(link);
   if (phase_ == Phase::Execute && merger_ && !error_) flush_rows();
   if (phase_ == Phase::Copy && request_.route.kind == Route::Kind::CopyIn && !copy_started_ && !error_ &&

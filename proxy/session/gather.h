@@ -93,6 +93,7 @@ class Gather final : public LinkSink {
   bool same_columns(const std::vector<protocol::ColumnDescription>& canonical) const;
   void all_ready();
   void on_row(Stream& stream, std::string_view body);
+  void hold_memory();
   bool keep_in_values_order(Stream& stream, std::string_view body);
   void on_copy_out(Stream& stream, const protocol::Frame& frame);
   void advance_copy_out();
@@ -123,6 +124,8 @@ class Gather final : public LinkSink {
   std::optional<protocol::SqlError> error_;
   std::string kept_rows_;
   std::vector<std::string> ordered_rows_;   // RETURNING in the order of VALUES: bounded by the statement's own size
+  std::size_t ordered_bytes_ = 0;
+  net::MemoryCharge memory_;    // rows held here: see hold_memory()
   std::string out_;
   std::size_t copy_out_at_ = 0;
   std::size_t visible_ = 0;     // columns that the client sees

@@ -12,8 +12,19 @@ namespace {
 
 // Rows of a portal with a row limit, which wait here for the next Execute.
 constexpr std::size_t kMaxKeptRows = 64u << 20;
+// Who holds less goes on when memory is short: it is others who hold much.
+constexpr std::size_t kHeldAlways = 1u << 20;
 
 }  // namespace
+
+// Charges what is held. A statement that holds much when the budget is exhausted fails.
+void Gather::hold_memory() {
+  std::size_t held = kept_rows_.size() + out_.size() + ordered_bytes_ + (merger_ ? merger_->held_bytes() : 0) +
+                     (copy_router_ ? copy_router_->held_bytes() : 0);
+  for (const auto& stream : streams_) held += stream.large_row.size() + stream.held.size();
+  memory_.set(held);
+  if (!error_ && held > kHeldAlways && session_.context_.worker.memory().exhausted()) fail(session_.memory_error());
+}
 
 void Gather::on_row(Stream& stream, std::string_view body) {
   if (!merger_ || error_ || keep_in_values_order(stream, body)) return;
@@ -33,6 +44,7 @@ bool Gather::keep_in_values_order(Stream& stream, std::string_view body) {
     writer.begin_message('D');
     writer.bytes(body);
     writer.end_message();
+    ordered_bytes_ += body.size();
     return true;
   }
   return false;

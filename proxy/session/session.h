@@ -220,7 +220,6 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   void forget_named_statements();
   std::string name_on_server(Statement& statement);
   Step leave_server();
-  Step refuse_oversized(char type);
   protocol::Result<routing::Route> route_bind(const protocol::Bind& bind, Statement& statement);
   void fail_group(const protocol::SqlError& error);
   Step fail_behind_pending(const protocol::SqlError& error);
@@ -238,6 +237,17 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   bool on_parameter_status(Link& link, const protocol::Frame& frame);
   void watch_tag(Link& link, std::string_view tag);
   bool map_description(Link& link, const protocol::Frame& frame);
+
+  // ---- session_large.cpp: messages that are not held, and what is done when memory is short
+  Step meet_large(const protocol::Frame& frame, std::string_view rest);
+  std::optional<Step> start_bind(std::string_view rest, std::size_t size);
+  void widen_bind();
+  Step forward_bind(const protocol::Frame& frame);
+  Step refuse_message(char type, protocol::SqlError error);
+  bool lacks_memory(const protocol::Frame& frame) const;
+  std::optional<protocol::SqlError> refuse_statement(bool named, std::size_t weight) const;
+  protocol::SqlError memory_error() const;
+  void note_memory();
 
   // ---- virtual groups
   void start_virtual_query(std::string_view sql, const std::shared_ptr<const routing::Analysis>& analysis);
@@ -257,6 +267,11 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   Mode mode_ = Mode::Open;
   bool input_waits_ = false;         // the stream is paused because a handler said Later
   bool oversized_ = false;           // inside a message that is too large: it is read and dropped
+  // Of the large Bind that is being passed on: its bytes up to the values (0: there is none), all its bytes, and whether
+  // its beginning went to the server.
+  std::size_t bind_head_ = 0, bind_size_ = 0;
+  bool bind_sent_ = false;
+  net::MemoryCharge memory_{context_.worker.memory()};   // what is held beyond the streams: see note_memory()
   bool ending_ = false;              // drain(): end at the next boundary
   bool presenting_ = false;          // inside on_bytes: wake() need not resume
   net::Timer timer_;                 // idle in transaction, query timeout, orphan bound
@@ -321,8 +336,8 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   std::uint64_t sequence_server_ = 0;   // id of the server connection that has the newest sequence values; 0: none
   bool barrier_ = false;             // what was sent last changes the client's names: the next batch waits for its reply
   std::unique_ptr<VirtualGroup> virtual_;
-  std::string out_;                  // scratch for messages being built
-  std::vector<routing::Parameter> parameters_;   // scratch
+  std::string& out_ = context_.out;  // scratch for messages being built
+  std::vector<routing::Parameter>& parameters_ = context_.parameters;   // scratch
 };
 
 }  // namespace pgweir::session

@@ -297,6 +297,7 @@ Session::Step Session::relay_bind(const Frame& frame) {
   if (!statement.unnamed && recent_binds_.size() < 64) recent_binds_.push_back(statement_hash(statement));
   out_.clear();
   protocol::encode_bind_raw(bind->portal, name_on_server(statement), bind->tail, out_);
+  widen_bind();
   if (relay_->tracker().push(Request::Bind, Disposition::Forward) == Push::Queued) relay_->send(out_);
   return Step::Done;
 }

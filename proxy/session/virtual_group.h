@@ -34,6 +34,7 @@ class VirtualGroup {
   void on_copy_message(const protocol::Frame& frame);
   bool takes_copy_data() const { return gather_ && gather_->takes_copy_data(); }
   void take_back_links();                    // what servers say goes to the session again
+  std::size_t held_bytes() const { return messages_.size() + sql_.size() + running_sql_.size() + running_bind_.size(); }
   bool read_only() const { return running_ && !running_->write; }
 
  private:

@@ -38,6 +38,7 @@ class GroupMerger final : public Merger {
   bool drain(std::string& out, std::size_t max_bytes) override;
   bool done() const override { return done_; }
   std::uint64_t rows() const override { return rows_; }
+  std::size_t held_bytes() const override { return table_.bytes(); }
 
   // All rows are in: checks and sorts the groups. Called by finish() of the last stream, and once if there is no
   // stream.

@@ -70,6 +70,9 @@ class Merger {
 
   // Rows given out so far: the count of the SELECT tag.
   virtual std::uint64_t rows() const = 0;
+
+  // Bytes of rows and groups that are held now.
+  virtual std::size_t held_bytes() const { return 0; }
 };
 
 }  // namespace pgweir::routing

@@ -117,6 +117,12 @@ Result<Unit> OrderedMerger::finish(std::size_t stream, std::string& /*out*/) {
   return Unit{};
 }
 
+std::size_t OrderedMerger::held_bytes() const {
+  std::size_t bytes = 0;
+  for (const Stream& stream : streams_) bytes += stream.window.size();
+  return bytes;
+}
+
 bool OrderedMerger::wants(std::size_t stream) const {
   return !done_ && stream < streams_.size() && !streams_[stream].finished &&
          streams_[stream].window.size() < window_bytes_;

@@ -50,6 +50,7 @@ class OrderedMerger final : public Merger {
   bool drain(std::string& out, std::size_t max_bytes) override;
   bool done() const override { return done_; }
   std::uint64_t rows() const override { return rows_; }
+  std::size_t held_bytes() const override;
 
  private:
   // The first 16 bytes of a key, zero-padded, as two numbers: most comparisons end here.

@@ -107,6 +107,31 @@ TEST(FrameReader, NeedMoreSaysTheWholeSizeOnce) {
   EXPECT_EQ(part.size(), 20u);
 }
 
+TEST(FrameReader, AnIncompleteMessageIsStreamedWhereTheCallerAsksForIt) {
+  std::string stream, next;
+  encode_query(std::string(100, 'q'), stream);
+  const std::size_t size = stream.size();
+  encode_query("next", next);
+  stream += next;
+  FrameReader reader(frontend_limits(1024));
+  std::string_view part = std::string_view(stream).substr(0, 20);
+  ASSERT_EQ(reader.next(part).kind, Kind::NeedMore);
+  reader.stream_incomplete();
+  Frame frame = reader.next(part);
+  EXPECT_EQ(frame.kind, Kind::Chunk);
+  EXPECT_TRUE(frame.first && !frame.last);
+  EXPECT_EQ(frame.size, size);
+  EXPECT_TRUE(part.empty());
+  std::string_view rest = std::string_view(stream).substr(20);
+  frame = reader.next(rest);
+  EXPECT_EQ(frame.kind, Kind::Chunk);
+  EXPECT_TRUE(frame.last);
+  EXPECT_EQ(rest, next);
+  part = rest.substr(0, 7);
+  EXPECT_EQ(reader.next(part).kind, Kind::NeedMore);  // that one only
+  EXPECT_EQ(reader.next(rest).kind, Kind::Message);
+}
+
 TEST(FrameReader, StreamsWhatIsLargerThanAnyBuffer) {
   std::string stream;
   encode_copy_data(std::string(5000, 'c'), stream);
