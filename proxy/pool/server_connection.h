@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "protocol/auth/server_authenticator.h"
 #include "protocol/frame_reader.h"
@@ -71,7 +72,7 @@ class ServerConnection final : public net::StreamHandler {
   struct Cancels {
     unsigned in_flight = 0;
     bool may_still_come = false;   // one was sent, and nobody knows whether it will be delivered: not for another client
-    std::function<void()> ended;   // runs once when the count falls to 0
+    std::vector<std::function<void()>> ended;   // run once when the count falls to 0
   };
   std::shared_ptr<Cancels> cancels = std::make_shared<Cancels>();
 

@@ -38,9 +38,10 @@ class CancelConnection final : public net::Disposable, public net::StreamHandler
   void finish(bool answered) {
     timer_.cancel();
     if (sent_ && !answered) cancels_->may_still_come = true;
-    if (--cancels_->in_flight == 0 && cancels_->ended) {
-      auto done = std::move(cancels_->ended);
-      cancels_->ended = nullptr;
+    --cancels_->in_flight;
+    while (cancels_->in_flight == 0 && !cancels_->ended.empty()) {  // one may send another cancel: the rest waits for it
+      const auto done = std::move(cancels_->ended.front());
+      cancels_->ended.erase(cancels_->ended.begin());
       done();
     }
     worker_.dispose(std::unique_ptr<net::Disposable>(this));
@@ -106,7 +107,7 @@ void send_cancel(WorkerContext& context, pool::ServerConnection& server) {
 
 void when_cancels_ended(pool::ServerConnection& server, std::function<void()> done) {
   if (server.cancels->in_flight == 0) return done();
-  server.cancels->ended = std::move(done);
+  server.cancels->ended.push_back(std::move(done));
 }
 
 }  // namespace pgweir::session

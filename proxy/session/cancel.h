@@ -37,7 +37,7 @@ CancelRegistry& cancel_registry();
 // any later time: Cancels::may_still_come is set, and the pool closes the server when it is given back.
 void send_cancel(WorkerContext& context, pool::ServerConnection& server);
 
-// Runs `done` on the worker when no cancel for this server is under way any more (perhaps at once), at the latest when the
+// Runs `done` on the worker, in the order of the calls, when no cancel for this server is under way any more (perhaps at once), at the latest when the
 // deadline of send_cancel() has passed.
 void when_cancels_ended(pool::ServerConnection& server, std::function<void()> done);
 

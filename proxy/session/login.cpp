@@ -90,22 +90,30 @@ void Login::start_tls() {
   });
 }
 
-// The answer to a cancel request is the end of its connection.
+// The answer to a cancel request is the end of its connection, when the server has been told: as with PostgreSQL, nothing
+// that the client sends after it is hit.
 void Login::on_cancel(std::int32_t pid, std::string_view key) {
+  state_ = State::Cancel;
   auto target = cancel_registry().find(pid, key);
   if (const auto from_peer = forwarded_key(key); !target && !from_peer.empty()) {
     target = cancel_registry().find(pid, from_peer);
   } else if (!target) {
     forward_cancel(context_, pid, key);
   }
-  if (target) {
-    net::Worker& there = *context_.runtime.workers[target->worker];
-    there.post([&runtime = context_.runtime, &there, session = target->session] {
-      auto& context = WorkerContext::of(runtime, there);
-      if (auto found = context.sessions.find(session); found != context.sessions.end()) found->second->cancel();
+  if (!target) return end();
+  context_.cells.cancels_received.add();
+  auto& runtime = context_.runtime;
+  const std::shared_ptr<void> told(nullptr, [&runtime, &here = context_.worker, id = id_](void*) {
+    here.post([&runtime, &here, id] {
+      auto& context = WorkerContext::of(runtime, here);
+      if (auto found = context.logins.find(id); found != context.logins.end()) found->second->end();
     });
-  }
-  end();
+  });
+  net::Worker& there = *runtime.workers[target->worker];
+  there.post([&runtime, &there, told, session = target->session] {
+    auto& context = WorkerContext::of(runtime, there);
+    if (auto found = context.sessions.find(session); found != context.sessions.end()) found->second->cancel(told);
+  });
 }
 
 void Login::on_startup() {

@@ -27,7 +27,7 @@ class Login final : public net::Disposable, public net::StreamHandler, public po
   void start();
 
  private:
-  enum class State { Startup, Tls, Lookup, Authentication, Keys, Welcome, Done };
+  enum class State { Startup, Cancel, Tls, Lookup, Authentication, Keys, Welcome, Done };
 
   std::size_t on_bytes(std::string_view bytes) override;
   void on_closed(const net::StreamError& error) override;

@@ -168,17 +168,6 @@ void Session::fatal(const SqlError& error) {
   orphan();
 }
 
-void Session::cancel() {
-  context_.cells.cancels_received.add();
-  const SqlError cancelled{"57014", "canceling statement due to user request", {}, {}, {}, {}};
-  if (mode_ == Mode::Checkout) {
-    checkout_.cancel();
-    return on_checkout_failed(cancelled);
-  }
-  for (auto& link : links_)
-    if (link->open() && !link->quiet()) send_cancel(context_, link->server());
-}
-
 void Session::drain(bool now) {
   ending_ = true;
   // Servers that are kept (pinned, session mode) do not matter, what runs on them does.
@@ -305,7 +294,7 @@ void Session::on_timer() {
   if (mode_ == Mode::Settle || client_gone()) return;
   if (in_block() && mode_ == Mode::Open && (links_.empty() || !relay_ || relay_->quiet()))
     return fatal({"25P03", "terminating connection due to idle-in-transaction timeout", {}, {}, {}, {}});
-  if (mode_ != Mode::Open || (relay_ && !relay_->quiet())) cancel();
+  if (mode_ != Mode::Open || (relay_ && !relay_->quiet())) cancel_overdue();
 }
 
 runtime::ClientInfo Session::info() const {

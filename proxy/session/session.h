@@ -41,7 +41,9 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   const Identity& identity() const { return identity_; }
   void set_hints(std::string shard, std::string key, std::string role) { hint_shard_ = std::move(shard), hint_key_ = std::move(key), hint_role_ = std::move(role); }
   runtime::ClientInfo info() const;
-  void cancel();                       // a CancelRequest with this session's key came
+  // A CancelRequest with this session's key came. `told` is released when all has been done about it: what the client
+  // sends from then on is not hit.
+  void cancel(std::shared_ptr<void> told);
   void drain(bool now);                // end at the next transaction boundary, or now (57P01)
 
  private:
@@ -82,6 +84,7 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   void orphan_step();
   void fail_copy_in(Link& link);
   void on_timer();
+  void cancel_overdue();
   bool takes_input() const { return mode_ == Mode::Open || mode_ == Mode::CopyData; }
   bool client_gone() const { return mode_ == Mode::Orphan || mode_ == Mode::Closed; }
 
@@ -311,6 +314,7 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
 
   std::vector<std::unique_ptr<Link>> links_;
   Link* relay_ = nullptr;            // one of links_: the server that relayed requests go to
+  std::shared_ptr<std::vector<std::shared_ptr<void>>> again_;   // cancels that wait for one under way: session_cancel.cpp
   pool::Checkout checkout_;
   std::vector<Wanted> wanted_;
   unsigned preparing_ = 0;

@@ -1,0 +1,39 @@
+// Session: cancel requests of its client.
+#include "proxy/session/cancel.h"
+#include "proxy/session/session.h"
+
+namespace pgweir::session {
+
+void Session::cancel(std::shared_ptr<void> told) {
+  if (mode_ == Mode::Checkout) {
+    checkout_.cancel();
+    return on_checkout_failed({"57014", "canceling statement due to user request", {}, {}, {}, {}});
+  }
+  for (auto& link : links_) {
+    if (!link->open() || link->quiet()) continue;
+    if (link->server().cancels->in_flight == 0) {
+      send_cancel(context_, link->server());
+      when_cancels_ended(link->server(), [told] {});
+    } else if (again_) {
+      again_->push_back(told);
+    } else {
+      // One is under way, for what ran before perhaps: another goes behind it, for all that come meanwhile.
+      again_ = std::make_shared<std::vector<std::shared_ptr<void>>>(1, told);
+      when_cancels_ended(link->server(), [&context = context_, id = identity_.id, again = again_] {
+        auto found = context.sessions.find(id);
+        if (found == context.sessions.end()) return;
+        found->second->again_.reset();
+        found->second->cancel(again);
+      });
+    }
+  }
+}
+
+// What runs has taken too long. A cancel that is under way already is enough.
+void Session::cancel_overdue() {
+  if (mode_ == Mode::Checkout) return cancel({});
+  for (auto& link : links_)
+    if (link->open() && !link->quiet()) send_cancel(context_, link->server());
+}
+
+}  // namespace pgweir::session
