@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -99,6 +100,10 @@ class Link final : public net::Disposable, public pool::ServerUser {
   bool suspect = false;             // session state on the server may differ from what we know: census before release
   // While suspect: stands for the settings that nobody knows; 0: to be chosen. Statements parsed under it are not shared.
   std::uint64_t private_environment = 0;
+  bool listening = false;           // the server may listen to channels: for the client alone, or as follows
+  bool mirrored = false;            // it listens to the session's channels, which the listening connection delivers
+  bool adopted = false;             // the last census gave `channels` for the listening connection
+  std::set<std::string> channels;
   bool forced_rollback = false;
   bool fatal_told = false;          // the client has been given the server's FATAL: nothing is to be added at its end
   unsigned preparing = 0;           // injected commands whose end the session waits for: settings,

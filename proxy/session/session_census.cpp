@@ -100,13 +100,14 @@ void Session::on_census(Link& link, Injected& result) {
   --link.settling;
   if (result.error || result.rows.size() >= Link::kMaxInjectedRows) {
     // Not provably clean. What the session keeps there it must not lose without a word.
-    const bool kept = !link.pinned.empty() || pool_settings().mode == config::PoolMode::Session;
+    const bool kept = !link.pinned.empty() || link.listening || pool_settings().mode == config::PoolMode::Session;
     discard_link(link);
     if (kept && !client_gone()) return fatal({"08006", "the server connection with this session's state had to be closed", result.error ? result.error->message : "", {}, {}, {}});
     return settled();
   }
   pool::Settings::Map values;
   std::string_view pinned;
+  std::set<std::string> channels;
   link.temp_tables.clear();
   for (const auto& row : result.rows) {
     if (row.size() != 3 || !row[0] || !row[1]) continue;
@@ -119,11 +120,15 @@ void Session::on_census(Link& link, Injected& result) {
       case 'o': pinned = "temp_objects"; break;
       case 'c': pinned = "holdable_cursor"; break;
       case 'l': pinned = "advisory_lock"; break;
-      case 'n': pinned = "listen"; break;
+      case 'n': channels.insert(*row[1]); break;
       case 'p': pinned = "sql_prepare"; break;
       default: break;
     }
   }
+  link.listening = !channels.empty() || link.mirrored;
+  link.adopted = link.listening && adopts_channels(link, !pinned.empty());
+  if (link.listening && !link.adopted) pinned = "listen";
+  link.channels = std::move(channels);
   link.server().settings = pool::Settings::intern(values);
   // RESET and DISCARD bring back what the session started with; on the server that is the server's default.
   for (const auto& [name, value] : identity_.startup->values()) {

@@ -32,7 +32,8 @@ Session::Step Session::on_extended(const Frame& frame) {
   }
   if (!group_.open) {
     if (relay_ && relay_->open() && !relay_->quiet() && (!pipelines_freely() || barrier_)) return Step::Later;
-    barrier_ = false;
+    barrier_ = listens();
+    notifications_.light = false;
     if (!in_block() && links_.empty()) refresh_routing();
     if (ends_now()) return Step::Done;
     group_.open = true;
@@ -210,7 +211,6 @@ std::optional<SqlError> Session::define_statement(const protocol::Parse& parse, 
   statement->analysis = analyze(statement->sql);
   context_.cells.statements_prepared.add();
   const std::size_t weight = sizeof(Statement) + statement->sql.size() + statement->types.size() * 4;
-  if (auto refused = refuse_statement(!statement->unnamed, weight)) return refused;
   return statements_.put(parse.name, std::move(statement), weight, tag);
 }
 

@@ -145,14 +145,15 @@ void Session::add_links(std::vector<pool::Lease> leases) {
 // The client's settings on this server. Equal maps are one object, so the usual case is one comparison.
 void Session::prepare(Link& link) {
   auto& server = link.server();
-  if (server.settings == settings_) return tell_parameters(link);
+  const std::string channels = mirror_sql(link);
+  if (server.settings == settings_ && channels.empty()) return tell_parameters(link);
   if (has_custom_setting_beyond(*server.settings, *settings_)) {
     // A custom setting cannot be taken back: RESET leaves '' where a fresh session has nothing. The server is closed and
     // a new one is made in its place.
     link.discard();
     return;
   }
-  const std::string sql = pool::settings_difference_sql(*server.settings, *settings_);
+  const std::string sql = pool::settings_difference_sql(*server.settings, *settings_) + channels;
   if (sql.empty()) return tell_parameters(link);
   ++preparing_;
   ++link.preparing;
@@ -331,7 +332,8 @@ void Session::drop_stale(Link& link) {
 }
 
 void Session::settled() {
-  if (settling_ != 0 || mode_ == Mode::Closed) return;
+  if (settling_ != 0 || mode_ == Mode::Closed || settle_notifications()) return;
+  tell_held_ready();
   const auto mode = pool_settings().mode;
   if (pinned_.empty() && mode != config::PoolMode::Session) release_links();
   if (mode_ == Mode::Orphan) return orphan_step();
@@ -345,6 +347,7 @@ void Session::settled() {
     return;
   }
   if (mode_ == Mode::Settle || input_waits_) wake();
+  deliver_notices();
 }
 
 void Session::release_links() {
@@ -354,7 +357,7 @@ void Session::release_links() {
       context_.worker.dispose(std::move(link));
       continue;
     }
-    if (!link->idle() || link->unknown_settings) {
+    if (!link->idle() || link->unknown_settings || link->listening) {
       link->discard();
     } else if (link->server().cancels->in_flight != 0) {
       // A cancel that is under way must not reach the next client's query.

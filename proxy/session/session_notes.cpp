@@ -58,6 +58,7 @@ void Session::note_effects(Link& link, const routing::StatementFacts& facts) {
 
 void Session::note_statement(Link& link, const routing::StatementFacts& facts, const Route* route) {
   note_effects(link, facts);
+  note_notifier(link, facts);
   if (!facts.read_only) link.wrote = true;
   if (facts.creates_temp) temp_tables_.push_back(facts.name);
   if (route && route->ddl) ddl_seen_ = true;

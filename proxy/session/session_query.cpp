@@ -75,10 +75,11 @@ Session::Step Session::on_query(const Frame& frame) {
     relay_->send(out_);
   }
   if (relay_ && relay_->open() && !relay_->quiet() && (!pipelines_freely() || barrier_)) return Step::Later;
-  barrier_ = false;
+  barrier_ = listens();
   if (!in_block() && links_.empty()) refresh_routing();
   if (ends_now()) return Step::Done;
   const auto analysis = analyze(query->text);
+  note_light(*analysis);
   if (statements_.find("")) {  // a simple Query drops the unnamed statement
     statements_.erase("", 0);
     statements_.confirm(0);
@@ -101,7 +102,7 @@ Session::Step Session::on_single(const Frame& frame, const std::shared_ptr<const
   // What RESET brings back is put in place behind it: nothing may run in between.
   const bool alone = of_names || facts.kind == StatementKind::Reset;
   if ((alone || (ours && (local_failed_ || !pipelines_freely()))) && relay_ && relay_->open() && !relay_->quiet()) return Step::Later;
-  barrier_ = alone;
+  barrier_ = alone || listens();
   if (facts.kind == StatementKind::Savepoint) savepoint_seen_ = true;
   if (auto local = ours ? control_locally(facts, analysis->text) : std::nullopt) {
     if (local->error) return refuse_query(*local->error);
@@ -257,6 +258,7 @@ Session::Step Session::on_function_call(const Frame& frame) {
   if (step == Step::Later) return step;
   inject_begin(*relay_);
   relay_->wrote = true;
+  notifications_.light = false;
   note_function_call(*relay_, frame);
   in_flight_read_only_ = false;
   relay_->tracker().push(Request::FunctionCall, Disposition::Forward);

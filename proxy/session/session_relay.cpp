@@ -29,6 +29,7 @@ bool Session::on_message(Link& link, const Frame& frame, const ReplyTracker::Rep
     }
     case 'E': on_relay_error(link, frame, reply); return !client_gone();
     case 'S': return on_parameter_status(link, frame);
+    case 'A': return on_server_notification(link, frame);
     case 'C': watch_tag(link, frame.body()); return !client_gone();
     case '1':
     case 't':
@@ -78,7 +79,7 @@ bool Session::on_ready(Link& link, char status) {
       link.in_transaction = link.wrote = false;
       link.inject("ROLLBACK", [this](Link&, Injected&) {
         if (mode_ == Mode::Orphan) return orphan_step();
-        if (participants() == 0 && mode_ == Mode::Open && !group_.relayed && pinned_.empty() && relay_ && relay_->open() && relay_->idle()) release_links();
+        if (participants() == 0 && mode_ == Mode::Open && !group_.relayed && pinned_.empty() && relay_ && relay_->open() && relay_->idle() && !listens()) release_links();
         wake_if_waiting();
       });
     }
@@ -99,7 +100,7 @@ bool Session::on_ready(Link& link, char status) {
   }
   if (tx_ == TransactionStatus::Idle) local_failed_ = false;
   if (tx_ == TransactionStatus::Failed && participants() > 1) fail_block();  // the whole block, not only its part there
-  return !client_gone();
+  return !holds_ready(link) && !client_gone();
 }
 
 // What analysis did not foresee (a function that sets, a rule that deallocates) shows in the command's tag.
@@ -107,6 +108,7 @@ void Session::watch_tag(Link& link, std::string_view tag) {
   static constexpr std::string_view kChanging[] = {"SET", "RESET", "DISCARD", "PREPARE", "LISTEN", "UNLISTEN", "LOAD", "DEALLOCATE"};
   for (auto verb : kChanging)
     if (tag.substr(0, verb.size()) == verb) link.make_suspect();
+  if (tag.substr(0, 6) == "LISTEN") link.listening = true;
   if (tag.substr(0, 11) == "DISCARD ALL" || tag.substr(0, 14) == "DEALLOCATE ALL") {
     link.server().statements.clear();
     forget_named_statements();
@@ -198,7 +200,7 @@ void Session::on_burst_end(Link& link) {
   if (boundary_) {
     boundary_ = false;
     if (tx_ == TransactionStatus::Idle && link.open() && link.idle() && !group_.relayed) return finish_transaction();
-    if (in_block() && participants() == 0 && link.open() && link.idle() && !group_.relayed && pinned_.empty()) return release_links(), wake_if_waiting();
+    if (in_block() && participants() == 0 && link.open() && link.idle() && !group_.relayed && pinned_.empty() && !listens()) return release_links(), wake_if_waiting();
     if (in_block() && mode_ == Mode::Open) {
       const auto bound = pool_settings().idle_in_transaction_timeout;
       timer_.cancel();

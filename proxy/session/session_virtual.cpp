@@ -11,7 +11,6 @@ void Session::virtual_finished(bool ready, bool failed) {
   // The group's own functions are still on the stack.
   context_.worker.defer([group = std::shared_ptr<VirtualGroup>(std::move(virtual_))] {});
   if (mode_ == Mode::Closed) return;
-  note_memory();
   if (mode_ != Mode::Orphan) mode_ = Mode::Open;
   if (!ready) {
     group_.is_virtual = true;
@@ -19,7 +18,7 @@ void Session::virtual_finished(bool ready, bool failed) {
     return wake();
   }
   group_ = Group{};
-  if (!client_gone()) send_ready();
+  if (!client_gone() && !holds_virtual_ready()) send_ready();
   if (tx_ == TransactionStatus::Idle) {
     finish_transaction();
     if (mode_ == Mode::Open) wake();

@@ -3,6 +3,7 @@
 #include <atomic>
 
 #include "proxy/session/admin_session.h"
+#include "proxy/session/listening.h"
 #include "proxy/session/login.h"
 #include "proxy/session/session.h"
 

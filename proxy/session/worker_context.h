@@ -5,7 +5,6 @@
 #include <memory>
 #include <string>
 #include <unordered_map>
-#include <vector>
 
 #include "proxy/metrics/metrics.h"
 #include "proxy/net/worker.h"
@@ -17,6 +16,7 @@ namespace pgweir::session {
 class Session;
 class AdminSession;
 class Login;
+class Listening;
 
 class WorkerContext {
  public:
@@ -35,12 +35,11 @@ class WorkerContext {
   net::Worker& worker;
   metrics::WorkerCells& cells;
   routing::Router router;
-  // Scratch of the session that runs: nothing in it outlives a call.
-  std::string out;
-  std::vector<routing::Parameter> parameters;
   std::unordered_map<std::uint64_t, Session*> sessions;   // by session id
   std::unordered_map<std::uint64_t, std::unique_ptr<Login>> logins;
   std::unordered_map<std::uint64_t, std::unique_ptr<AdminSession>> consoles;
+  std::unordered_map<const pool::Pool*, std::unique_ptr<Listening>> listenings;   // those that live on this worker
+  bool listening_stops = false;   // they are to be closed when the worker stops
 
  private:
   runtime::SnapshotPtr snapshot_;
