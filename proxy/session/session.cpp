@@ -16,6 +16,8 @@ namespace {
 
 // How long a vanished client's last requests may take to finish before they are cut off.
 constexpr auto kOrphanBound = std::chrono::milliseconds(60'000);
+// An incomplete message up to this size is waited for without asking for memory.
+constexpr std::size_t kHeldAlways = 64u << 10;
 
 }  // namespace
 
@@ -53,17 +55,14 @@ std::size_t Session::on_bytes(std::string_view bytes) {
   while (takes_input() && !input_waits_ && !rest.empty()) {
     const std::string_view before = rest;
     const Frame frame = frames_.next(rest);
+    const bool too_large = frame.kind == Frame::Kind::Error && frames_.fault() == protocol::FrameReader::Fault::TooLarge;
+    if (too_large || (frame.kind == Frame::Kind::NeedMore && frame.needed > kHeldAlways)) {
+      if (meet_large(frame, rest) == Step::Done) continue;
+      break;
+    }
     if (frame.kind == Frame::Kind::NeedMore) {
       if (stream_) stream_->want(frame.needed);
       break;
-    }
-    if (frame.kind == Frame::Kind::Error && frames_.fault() == protocol::FrameReader::Fault::TooLarge) {
-      if (refuse_oversized(frame.type) == Step::Later) {
-        input_waits_ = true;
-        break;
-      }
-      oversized_ = frames_.allow_large();
-      continue;
     }
     if (frame.kind == Frame::Kind::Error) {
       presenting_ = false;
@@ -74,6 +73,16 @@ std::size_t Session::on_bytes(std::string_view bytes) {
       oversized_ = !frame.last;
       continue;
     }
+    if (bind_head_ != 0) {
+      if (forward_bind(frame) == Step::Later) break;
+      continue;
+    }
+    if (context_.worker.memory().exhausted() && lacks_memory(frame)) {
+      if (refuse_message(frame.type, memory_error()) == Step::Done) continue;
+      rest = before;
+      input_waits_ = true;
+      break;
+    }
     if (handle(frame) == Step::Later) {
       rest = before;
       input_waits_ = true;
@@ -83,6 +92,7 @@ std::size_t Session::on_bytes(std::string_view bytes) {
     if (stream_ && stream_->above_high_water()) break;
   }
   presenting_ = false;
+  note_memory();
   if (!stream_) return bytes.size();
   if ((!takes_input() || input_waits_ || stream_->above_high_water()) && stream_->is_open()) stream_->pause();
   context_.cells.bytes_from_clients.add(bytes.size() - rest.size());
@@ -112,34 +122,6 @@ Session::Step Session::handle(const Frame& frame) {
       fatal({"08P01", std::string("invalid frontend message type ") + std::to_string(static_cast<unsigned char>(frame.type)), {}, {}, {}, {}});
       return Step::Done;
   }
-}
-
-// A message beyond listen.max_statement_size is coming: refused now, in its place among the replies, and dropped as it
-// comes. The session goes on.
-Session::Step Session::refuse_oversized(char type) {
-  if (group_.failed || mode_ == Mode::CopyData) return Step::Done;  // dropped whatever it says
-  SqlError error = frames_.error();
-  error.hint = "Raise listen.max_statement_size, or send large values by COPY.";
-  const bool in_batch = group_.relayed && relay_ && relay_->open();
-  if (in_batch && relay_->tracker().skipping_until_sync()) return Step::Done;
-  if (in_batch && relay_->tracker().outstanding() >= 8192) return Step::Later;
-  if (relay_ && relay_->open() && relay_->tracker().in_copy_in()) {
-    error.sqlstate = "08P01";  // PostgreSQL, too, loses the protocol's thread over a message out of place
-    fatal(error);
-    return Step::Done;
-  }
-  if (!in_batch && relay_ && relay_->open() && !relay_->quiet()) return Step::Later;
-  const bool ends_batch = type == 'Q' || type == 'F';
-  if (ends_batch && !group_.open) return refuse_query(error);
-  if (ends_batch && !in_batch && !group_.pending.empty() && decide_by_default() == Step::Later) return Step::Later;
-  if (group_.failed) return Step::Done;
-  group_.open = true;
-  fail_group(error);
-  if (!ends_batch) return Step::Done;
-  // What stands before a Query or FunctionCall fails with it, and its ReadyForQuery is the batch's.
-  std::string sync;
-  protocol::encode_sync(sync);
-  return on_sync(Frame{Frame::Kind::Message, 'S', true, true, static_cast<std::uint32_t>(sync.size()), 0, sync});
 }
 
 // What kept the input waiting is over. Safe to call at any time.
@@ -187,17 +169,6 @@ void Session::fatal(const SqlError& error) {
   if (client_gone()) return;
   send_error(error, protocol::Severity::Fatal);
   orphan();
-}
-
-void Session::cancel() {
-  context_.cells.cancels_received.add();
-  const SqlError cancelled{"57014", "canceling statement due to user request", {}, {}, {}, {}};
-  if (mode_ == Mode::Checkout) {
-    checkout_.cancel();
-    return on_checkout_failed(cancelled);
-  }
-  for (auto& link : links_)
-    if (link->open() && !link->quiet()) send_cancel(context_, link->server());
 }
 
 void Session::drain(bool now) {
@@ -328,7 +299,7 @@ void Session::on_timer() {
   if (mode_ == Mode::Settle || client_gone()) return;
   if (in_block() && mode_ == Mode::Open && (links_.empty() || !relay_ || relay_->quiet()))
     return fatal({"25P03", "terminating connection due to idle-in-transaction timeout", {}, {}, {}, {}});
-  if (mode_ != Mode::Open || (relay_ && !relay_->quiet())) cancel();
+  if (mode_ != Mode::Open || (relay_ && !relay_->quiet())) cancel_overdue();
 }
 
 runtime::ClientInfo Session::info() const {

@@ -42,7 +42,9 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   const Identity& identity() const { return identity_; }
   void set_hints(std::string shard, std::string key, std::string role) { hint_shard_ = std::move(shard), hint_key_ = std::move(key), hint_role_ = std::move(role); }
   runtime::ClientInfo info() const;
-  void cancel();                       // a CancelRequest with this session's key came
+  // A CancelRequest with this session's key came. `told` is released when all has been done about it: what the client
+  // sends from then on is not hit.
+  void cancel(std::shared_ptr<void> told);
   void drain(bool now);                // end at the next transaction boundary, or now (57P01)
   // From the listening connection, in the order of its queue: session_notifications.cpp.
   bool subscribes_as(const SubscriberPtr& subscriber) const { return notifications_.subscriber == subscriber; }
@@ -90,6 +92,7 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   void orphan_step();
   void fail_copy_in(Link& link);
   void on_timer();
+  void cancel_overdue();
   bool takes_input() const { return mode_ == Mode::Open || mode_ == Mode::CopyData; }
   bool client_gone() const { return mode_ == Mode::Orphan || mode_ == Mode::Closed; }
 
@@ -228,7 +231,6 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   void forget_named_statements();
   std::string name_on_server(Statement& statement);
   Step leave_server();
-  Step refuse_oversized(char type);
   protocol::Result<routing::Route> route_bind(const protocol::Bind& bind, Statement& statement);
   void fail_group(const protocol::SqlError& error);
   Step fail_behind_pending(const protocol::SqlError& error);
@@ -246,6 +248,17 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   bool on_parameter_status(Link& link, const protocol::Frame& frame);
   void watch_tag(Link& link, std::string_view tag);
   bool map_description(Link& link, const protocol::Frame& frame);
+
+  // ---- session_large.cpp: messages that are not held, and what is done when memory is short
+  Step meet_large(const protocol::Frame& frame, std::string_view rest);
+  std::optional<Step> start_bind(std::string_view rest, std::size_t size);
+  void widen_bind();
+  Step forward_bind(const protocol::Frame& frame);
+  Step refuse_message(char type, protocol::SqlError error);
+  bool lacks_memory(const protocol::Frame& frame) const;
+  std::optional<protocol::SqlError> refuse_statement(bool named, std::size_t weight) const;
+  protocol::SqlError memory_error() const;
+  void note_memory();
 
   // ---- session_notifications.cpp: LISTEN and NOTIFY
   bool listens() const, may_share_listening() const, at_home(const Link& link) const;
@@ -273,6 +286,11 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   Mode mode_ = Mode::Open;
   bool input_waits_ = false;         // the stream is paused because a handler said Later
   bool oversized_ = false;           // inside a message that is too large: it is read and dropped
+  // Of the large Bind that is being passed on: its bytes up to the values (0: there is none), all its bytes, and whether
+  // its beginning went to the server.
+  std::size_t bind_head_ = 0, bind_size_ = 0;
+  bool bind_sent_ = false;
+  net::MemoryCharge memory_{context_.worker.memory()};   // what is held beyond the streams: see note_memory()
   bool ending_ = false;              // drain(): end at the next boundary
   bool presenting_ = false;          // inside on_bytes: wake() need not resume
   net::Timer timer_;                 // idle in transaction, query timeout, orphan bound
@@ -312,6 +330,7 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
 
   std::vector<std::unique_ptr<Link>> links_;
   Link* relay_ = nullptr;            // one of links_: the server that relayed requests go to
+  std::shared_ptr<std::vector<std::shared_ptr<void>>> again_;   // cancels that wait for one under way: session_cancel.cpp
   pool::Checkout checkout_;
   std::vector<Wanted> wanted_;
   unsigned preparing_ = 0;
@@ -339,8 +358,8 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   std::uint64_t sequence_server_ = 0;   // id of the server connection that has the newest sequence values; 0: none
   bool barrier_ = false;             // what was sent last changes the client's names: the next batch waits for its reply
   std::unique_ptr<VirtualGroup> virtual_;
-  std::string out_;                  // scratch for messages being built
-  std::vector<routing::Parameter> parameters_;   // scratch
+  std::string& out_ = context_.out;  // scratch for messages being built
+  std::vector<routing::Parameter>& parameters_ = context_.parameters;   // scratch
 };
 
 }  // namespace pgweir::session

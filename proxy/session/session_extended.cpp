@@ -211,6 +211,7 @@ std::optional<SqlError> Session::define_statement(const protocol::Parse& parse, 
   statement->analysis = analyze(statement->sql);
   context_.cells.statements_prepared.add();
   const std::size_t weight = sizeof(Statement) + statement->sql.size() + statement->types.size() * 4;
+  if (auto refused = refuse_statement(!statement->unnamed, weight)) return refused;
   return statements_.put(parse.name, std::move(statement), weight, tag);
 }
 

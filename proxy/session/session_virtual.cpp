@@ -11,6 +11,7 @@ void Session::virtual_finished(bool ready, bool failed) {
   // The group's own functions are still on the stack.
   context_.worker.defer([group = std::shared_ptr<VirtualGroup>(std::move(virtual_))] {});
   if (mode_ == Mode::Closed) return;
+  note_memory();
   if (mode_ != Mode::Orphan) mode_ = Mode::Open;
   if (!ready) {
     group_.is_virtual = true;

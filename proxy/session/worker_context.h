@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "proxy/metrics/metrics.h"
 #include "proxy/net/worker.h"
@@ -35,6 +36,9 @@ class WorkerContext {
   net::Worker& worker;
   metrics::WorkerCells& cells;
   routing::Router router;
+  // Scratch of the session that runs: nothing in it outlives a call.
+  std::string out;
+  std::vector<routing::Parameter> parameters;
   std::unordered_map<std::uint64_t, Session*> sessions;   // by session id
   std::unordered_map<std::uint64_t, std::unique_ptr<Login>> logins;
   std::unordered_map<std::uint64_t, std::unique_ptr<AdminSession>> consoles;
