@@ -35,7 +35,8 @@ class DriverTest : public testing::TestWithParam<const char*> {
 };
 
 std::string driver_name(const testing::TestParamInfo<const char*>& info) { return info.param; }
-const auto kDrivers = testing::Values("psql", "pgbench", "psycopg2", "psycopg3", "asyncpg", "node_pg", "pgjdbc");
+const auto kDrivers = testing::Values("psql", "pgbench", "psycopg2", "psycopg3", "asyncpg", "node_pg", "postgres_js",
+                                     "pgjdbc", "ruby_pg", "php_pgsql", "perl_dbd");
 
 class PlainDriverTest : public DriverTest {
  protected:
