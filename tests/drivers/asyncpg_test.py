@@ -143,10 +143,37 @@ async def sharded(connection):
     await clients(work)
 
 
+async def notifications():
+    listener, speaker = await asyncpg.connect(**options()), await asyncpg.connect(**options())
+    heard, arrived = [], asyncio.Event()
+
+    def hear(_, pid, channel, payload):
+        heard.append((pid, channel, payload))
+        arrived.set()
+
+    async def wait(count):
+        while len(heard) < count:
+            arrived.clear()
+            await asyncio.wait_for(arrived.wait(), 10)
+
+    await listener.add_listener("of_asyncpg", hear)
+    await speaker.execute("NOTIFY of_asyncpg, 'from another'")
+    await wait(1)
+    await listener.execute("NOTIFY of_asyncpg, 'own'")
+    await wait(2)
+    expect("LISTEN", [(speaker.get_server_pid(), "of_asyncpg", "from another"), (listener.get_server_pid(), "of_asyncpg", "own")], heard)
+    await listener.remove_listener("of_asyncpg", hear)
+    await listener.reset()
+    expect("it is still served", 3, await listener.fetchval("SELECT 3"))
+    await listener.close()
+    await speaker.close()
+
+
 async def main():
     connection = await asyncpg.connect(**options())
     await values(connection)
     await errors(connection)
+    await notifications()
     await (sharded if SHARDED else plain)(connection)
     await connection.close()
     print("asyncpg: all ok")

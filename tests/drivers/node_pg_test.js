@@ -150,6 +150,26 @@ async function sharded_tables(client) {
   });
 }
 
+async function notifications() {
+  const [listener, speaker] = [new Client(options), new Client(options)];
+  await listener.connect();
+  await speaker.connect();
+  const heard = [];
+  const wait = async (count) => {
+    for (let tries = 0; heard.length < count && tries < 1000; tries++) await new Promise((done) => setTimeout(done, 10));
+  };
+  listener.on('notification', (message) => heard.push([message.processId, message.channel, message.payload]));
+  await listener.query('LISTEN of_node');
+  await speaker.query("NOTIFY of_node, 'from another'");
+  await wait(1);
+  await listener.query("SELECT pg_notify('of_node', $1)", ['own']);
+  await wait(2);
+  assert.deepStrictEqual(heard, [[speaker.processID, 'of_node', 'from another'], [listener.processID, 'of_node', 'own']]);
+  ok('LISTEN');
+  await listener.end();
+  await speaker.end();
+}
+
 async function main() {
   const client = new Client(options);
   await client.connect();
@@ -157,6 +177,7 @@ async function main() {
   await values(client);
   await errors(client);
   await cancel(client);
+  await notifications();
   await (sharded ? sharded_tables : plain)(client);
   await client.end();
   console.log('node pg: all ok');

@@ -3,6 +3,7 @@
 import datetime
 import decimal
 import io
+import select
 import threading
 import time
 
@@ -142,6 +143,26 @@ def sharded(connection, cursor):
     connection.autocommit = False
 
 
+def notifications():
+    listener, speaker = connect(), connect()
+    listener.autocommit = speaker.autocommit = True
+    with listener.cursor() as hearing, speaker.cursor() as speaking:
+        hearing.execute("LISTEN of_psycopg2")
+        hearing.execute("NOTIFY of_psycopg2, 'own'")
+        heard = [(n.pid, n.payload) for n in listener.notifies]
+        expect("own notifications are there when NOTIFY returns", [(listener.info.backend_pid, "own")], heard)
+        listener.notifies.clear()
+        speaking.execute("SELECT pg_notify('of_psycopg2', 'from another')")
+        until = time.monotonic() + 10
+        while not listener.notifies and time.monotonic() < until:
+            select.select([listener], [], [], 1)
+            listener.poll()
+        heard = [(n.pid, n.payload) for n in listener.notifies]
+        expect("notifications of others come between requests", [(speaker.info.backend_pid, "from another")], heard)
+    listener.close()
+    speaker.close()
+
+
 def main():
     connection = connect()
     expect("TLS", True, connection.info.ssl_in_use)
@@ -150,6 +171,7 @@ def main():
         connection.commit()
         errors(connection, cursor)
         cancel(connection, cursor)
+        notifications()
         (sharded if SHARDED else plain)(connection, cursor)
     connection.close()
     print("psycopg2: all ok")
