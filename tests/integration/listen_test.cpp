@@ -1,4 +1,5 @@
 // LISTEN, UNLISTEN and NOTIFY in transaction mode: what a direct connection would be told, without a server of one's own.
+#include <sstream>
 #include <thread>
 
 #include "tests/integration/proxy_fixture.h"
@@ -334,6 +335,34 @@ TEST_F(ListenTest, WhoLeavesIsForgotten) {
   speaker.must("NOTIFY leave, 'x'");
   EXPECT_THAT(texts(hear(client, 1)), ElementsAre("leave x"));
   EXPECT_EQ(channels(speaker), "");
+}
+
+TEST_F(ListenTest, WithoutAListeningConnectionTheServerIsKept) {
+  NEEDS_PROXY();
+  auto client = connect(), speaker = connect();
+  client.must("SELECT 1");
+  speaker.must("BEGIN");
+  speaker.must("SELECT 1");
+  client.must("BEGIN");
+  client.must("SELECT 1");
+  ASSERT_EQ(pooled_backends(), 2);
+  const int used = backends();
+  server().exec("ALTER ROLE app CONNECTION LIMIT " + std::to_string(used));
+  client.must("LISTEN alone");
+  client.must("COMMIT");
+  speaker.must("COMMIT");
+  server().exec("ALTER ROLE app CONNECTION LIMIT -1");
+  std::ostringstream shown;
+  shown << proxy().console().must("SHOW CLIENTS");
+  EXPECT_THAT(shown.str(), HasSubstr("listen"));
+  for (int i = 0; i < 3; ++i) {
+    speaker.must("NOTIFY alone, 'x'");
+    const auto heard = hear(client, 1);
+    ASSERT_THAT(texts(heard), ElementsAre("alone x"));
+    client.must("NOTIFY alone, 'own'");
+    ASSERT_THAT(texts(take(client)), ElementsAre("alone own"));
+  }
+  EXPECT_EQ(channels(client), "alone");
 }
 
 TEST_F(ListenTest, SessionModeIsPostgresqlsOwn) {
