@@ -98,6 +98,7 @@ struct Pool {
   Duration idle_in_transaction_timeout{0};
   Duration client_idle_timeout{0};
   unsigned max_prepared_statements = 200;  // per server connection
+  unsigned max_pinned = 0;  // server connections that clients may keep beyond a transaction; 0: all but one, at least one
   bool cancel_on_disconnect = false;
   bool operator==(const Pool&) const = default;
 };

@@ -129,6 +129,7 @@ void describe_pool(const Sheet& sheet, const Pool& pool) {
   sheet.put("idle_in_transaction_timeout", pool.idle_in_transaction_timeout);
   sheet.put("client_idle_timeout", pool.client_idle_timeout);
   sheet.put("max_prepared_statements", pool.max_prepared_statements);
+  sheet.put("max_pinned", pool.max_pinned);
   sheet.put("cancel_on_disconnect", pool.cancel_on_disconnect);
 }
 

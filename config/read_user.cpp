@@ -33,6 +33,7 @@ void read_pool(const Section& section, Pool& pool) {
   section.read("idle_in_transaction_timeout", pool.idle_in_transaction_timeout);
   section.read("client_idle_timeout", pool.client_idle_timeout);
   section.read("max_prepared_statements", pool.max_prepared_statements, 0, kMaxPool);
+  section.read("max_pinned", pool.max_pinned, 0, kMaxPool);
   section.read("cancel_on_disconnect", pool.cancel_on_disconnect);
 }
 

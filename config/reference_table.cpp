@@ -123,6 +123,9 @@ constexpr KeyInfo kKeys[] = {
     {"pool", "client_idle_timeout", kMs, "0s", "A client that sends nothing outside a transaction is disconnected (57P05), up to a quarter later."},
     {"pool", "max_prepared_statements", "integer 0-100000", "200",
      "Prepared statements kept on each server connection."},
+    {"pool", "max_pinned", "integer 0-100000", "0",
+     "Server connections of a pool that clients may keep beyond their transactions (temporary tables, session advisory "
+     "locks, ...); a statement that would keep one more is refused with 53300. 0: `size` - 1, at least 1."},
     {"pool", "cancel_on_disconnect", "boolean", "false", "Cancel also what may write when its client is gone."},
 
     {"cluster.NAME", "database", "string", "", "The database's name on the servers; default: the cluster's name."},

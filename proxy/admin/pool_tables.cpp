@@ -16,7 +16,7 @@ constexpr ColumnType kInt4 = ColumnType::Int4;
 constexpr ColumnType kInt8 = ColumnType::Int8;
 
 struct PoolSums {
-  unsigned clients_active = 0, clients_waiting = 0, active = 0, idle = 0, connecting = 0;
+  unsigned clients_active = 0, clients_waiting = 0, active = 0, idle = 0, connecting = 0, pinned = 0;
   std::chrono::microseconds oldest_wait{0};
 };
 
@@ -40,6 +40,7 @@ Table pools_table(const config::Config& config, std::span<const PoolView> pools,
     sum.active += pool.active();
     sum.idle += pool.stats.idle;
     sum.connecting += pool.stats.connecting;
+    sum.pinned += pool.pins.all();
     sum.clients_waiting += pool.stats.waiting;
     sum.oldest_wait = std::max(sum.oldest_wait, pool.stats.oldest_wait);
   }
@@ -51,14 +52,14 @@ Table pools_table(const config::Config& config, std::span<const PoolView> pools,
   Table table{{{"database"}, {"user"}, {"cl_active", kInt4}, {"cl_waiting", kInt4}, {"cl_active_cancel_req", kInt4},
                {"cl_waiting_cancel_req", kInt4}, {"sv_active", kInt4}, {"sv_active_cancel", kInt4},
                {"sv_being_canceled", kInt4}, {"sv_idle", kInt4}, {"sv_used", kInt4}, {"sv_tested", kInt4},
-               {"sv_login", kInt4}, {"maxwait", kInt4}, {"maxwait_us", kInt4}, {"pool_mode"}}};
+               {"sv_login", kInt4}, {"maxwait", kInt4}, {"maxwait_us", kInt4}, {"pool_mode"}, {"sv_pinned", kInt4}}};
   for (const auto& [key, sum] : sums) {
     // A client that waits for several shards at once may stand in none of their queues, or in one.
     const auto said = waiting.find(key);
     const unsigned waits = std::max(sum.clients_waiting, said == waiting.end() ? 0u : said->second);
     const auto micros = sum.oldest_wait.count();
     table.add(key.first, key.second, sum.clients_active, waits, 0, 0, sum.active, 0, 0, sum.idle, 0, 0, sum.connecting,
-              micros / 1'000'000, micros % 1'000'000, pool_mode(config, key.first, key.second));
+              micros / 1'000'000, micros % 1'000'000, pool_mode(config, key.first, key.second), sum.pinned);
   }
   return table;
 }

@@ -33,12 +33,12 @@ Address split_address(const std::string& text) {
 Table clients_table(const std::vector<ClientInfo>& clients) {
   Table table{{{"type"}, {"user"}, {"database"}, {"state"}, {"addr"}, {"port", ColumnType::Int4}, {"connect_time"},
                {"link"}, {"tls"}, {"application_name"}, {"id", ColumnType::Int8}, {"worker", ColumnType::Int4},
-               {"pinned"}}};
+               {"servers", ColumnType::Int4}, {"pinned"}}};
   for (const ClientInfo& client : clients) {
     Address address = split_address(client.address);
     table.add("C", client.user, client.database, client.state, address.host, address.port,
               connect_time(client.connected_seconds), client.server, client.tls ? "yes" : "", client.application_name,
-              client.id, client.worker, client.pinned);
+              client.id, client.worker, client.servers, client.pinned);
   }
   return table;
 }

@@ -82,7 +82,8 @@ void add_cells(const WorkerCells& cells, Sheet& sheet) {
   sheet.add(FamilyId::Cancels, {{"step", "received"}}, cells.cancels_received.get());
   sheet.add(FamilyId::Cancels, {{"step", "forwarded"}}, cells.cancels_forwarded.get());
   sheet.add(FamilyId::InjectedCommands, {}, cells.injected_commands.get());
-  sheet.add(FamilyId::Pinned, {}, cells.pinned.get());
+  sheet.add(FamilyId::ServerAfterTransaction, {{"server", "released"}}, cells.transactions_released.get());
+  sheet.add(FamilyId::ServerAfterTransaction, {{"server", "kept"}}, cells.transactions_kept.get());
   sheet.add(FamilyId::MemoryRefusals, {}, cells.memory_refusals.get());
 }
 
@@ -105,6 +106,33 @@ void add_waits(const std::vector<WorkerCells>& workers, Sheet& sheet) {
   histogram.sample_count = cumulative + counts.back();  // the serializer makes the +Inf bucket of it
   histogram.sample_sum = static_cast<double>(micros) / 1e6;
   sheet.add(FamilyId::CheckoutWait, std::move(histogram));
+}
+
+void add_session_servers(const std::vector<WorkerCells>& workers, Sheet& sheet) {
+  prometheus::ClientMetric::Histogram histogram;
+  std::uint64_t cumulative = 0, sum = 0;
+  for (std::size_t i = 0; i <= kServerBuckets.size(); ++i) {
+    for (const WorkerCells& cells : workers) cumulative += cells.session_servers[i].get();
+    if (i == kServerBuckets.size()) break;
+    prometheus::ClientMetric::Bucket bucket;
+    bucket.cumulative_count = cumulative;
+    bucket.upper_bound = static_cast<double>(kServerBuckets[i]);
+    histogram.bucket.push_back(bucket);
+  }
+  for (const WorkerCells& cells : workers) sum += cells.servers_of_sessions.get();
+  histogram.sample_count = cumulative;
+  histogram.sample_sum = static_cast<double>(sum);
+  sheet.add(FamilyId::SessionServers, std::move(histogram));
+}
+
+void add_pins(const PoolView& pool, const Labels& labels, Sheet& sheet) {
+  for (std::size_t i = 0; i < pool.pins.now.size(); ++i) {
+    Labels with_reason = labels;
+    with_reason.push_back({"reason", std::string(pool::pin_reason_name(static_cast<pool::PinReason>(i)))});
+    sheet.add(FamilyId::Pinned, with_reason, std::uint64_t{pool.pins.now[i]});
+    sheet.add(FamilyId::PinnedTotal, std::move(with_reason), pool.pins.total[i]);
+  }
+  sheet.add(FamilyId::PinsRefused, labels, pool.pins.refused);
 }
 
 // Returns how many clients wait.
@@ -131,6 +159,7 @@ unsigned add_pools(const std::vector<PoolView>& pools, Sheet& sheet) {
     sheet.add(FamilyId::ServerConnects, labels, pool.stats.connects);
     sheet.add(FamilyId::ServerConnectFailures, labels, pool.stats.connect_failures);
     sheet.add(FamilyId::HandOffs, labels, pool.stats.hand_offs);
+    add_pins(pool, labels, sheet);
     waiting += pool.stats.waiting;
   }
   return waiting;
@@ -163,6 +192,7 @@ std::vector<prometheus::MetricFamily> Collector::Collect() const {
   Sheet sheet;
   for (const WorkerCells& cells : runtime_.metrics.all()) add_cells(cells, sheet);
   add_waits(runtime_.metrics.all(), sheet);
+  add_session_servers(runtime_.metrics.all(), sheet);
   add_clients(runtime_, add_pools(pool_views(runtime_), sheet), sheet);
   if (health_) {
     for (const EndpointState& state : health_()) {

@@ -12,7 +12,7 @@ namespace pgweir::metrics {
 enum class FamilyId : std::uint8_t {
   Info, Uptime, Clients, ClientsTotal, LoginsFailed, Servers, PoolSize, PoolWaiting, PoolOldestWait, CheckoutWait,
   Queries, Transactions, Bytes, Errors, Migrations, ServerConnects, ServerConnectFailures, HandOffs, StatementsPrepared,
-  Distributed, Cancels, InjectedCommands, Pinned, BufferBytes,
+  Distributed, Cancels, InjectedCommands, PinnedTotal, Pinned, PinsRefused, ServerAfterTransaction, SessionServers, BufferBytes,
   BufferLimit, MemoryRefusals, EndpointUp, ResidentMemory, OpenFds, CpuSeconds, kCount
 };
 inline constexpr std::size_t kFamilyCount = static_cast<std::size_t>(FamilyId::kCount);
@@ -64,8 +64,16 @@ inline constexpr std::array<Family, kFamilyCount> kFamilies = {{
      "Cancel requests by step (received from clients, forwarded to servers)."},
     {FamilyId::InjectedCommands, FamilyType::Counter, "pgweir_injected_commands_total",
      "Commands of the proxy's own on server connections (settings, preparing, cleaning)."},
-    {FamilyId::Pinned, FamilyType::Counter, "pgweir_pinned_total",
-     "Sessions that had to keep their server connection beyond a transaction."},
+    {FamilyId::PinnedTotal, FamilyType::Counter, "pgweir_pinned_total",
+     "Server connections that were kept for a client beyond a transaction, by pool and reason."},
+    {FamilyId::Pinned, FamilyType::Gauge, "pgweir_pinned",
+     "Server connections kept for a client, or that a running statement may make so, by pool and reason."},
+    {FamilyId::PinsRefused, FamilyType::Counter, "pgweir_pins_refused_total",
+     "Statements refused (53300) because pool.max_pinned connections were kept, by pool."},
+    {FamilyId::ServerAfterTransaction, FamilyType::Counter, "pgweir_server_after_transaction_total",
+     "Transactions that had servers, by what became of these at their end (released, kept)."},
+    {FamilyId::SessionServers, FamilyType::Histogram, "pgweir_session_servers",
+     "How many different server connections clients have run on, at their end; counted up to 32."},
     {FamilyId::BufferBytes, FamilyType::Gauge, "pgweir_buffer_bytes",
      "Memory in buffers that counts against listen.memory_budget."},
     {FamilyId::BufferLimit, FamilyType::Gauge, "pgweir_buffer_limit_bytes", "listen.memory_budget."},

@@ -45,6 +45,12 @@ void WorkerCells::count_wait(std::chrono::microseconds waited) {
   wait_microseconds.add(micros);
 }
 
+void WorkerCells::count_servers(std::size_t servers) {
+  const auto* bucket = std::ranges::lower_bound(kServerBuckets, std::uint64_t{servers});
+  session_servers[static_cast<std::size_t>(bucket - kServerBuckets.begin())].add();
+  servers_of_sessions.add(servers);
+}
+
 void WorkerCells::count_error(std::string_view sqlstate) { errors_by_class[error_slot(sqlstate)].add(); }
 
 }  // namespace pgweir::metrics

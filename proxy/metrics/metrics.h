@@ -30,6 +30,9 @@ std::string_view route_kind_name(RouteKind kind);
 constexpr std::array<std::uint64_t, 12> kWaitBuckets = {10,     50,     100,     500,     1'000,     5'000,
                                                         10'000, 50'000, 100'000, 500'000, 1'000'000, 10'000'000};
 
+// Upper bounds of the histogram of servers that one client ran on.
+constexpr std::array<std::uint64_t, 7> kServerBuckets = {0, 1, 2, 4, 8, 16, 31};
+
 // What one worker counts. Owned by the registry, written by the worker only.
 struct WorkerCells {
   Cell clients_accepted, clients_closed, logins_failed, cancels_received, cancels_forwarded;
@@ -37,9 +40,14 @@ struct WorkerCells {
   Cell transactions, bytes_from_clients, bytes_to_clients, bytes_from_servers, bytes_to_servers;
   std::array<Cell, 100> errors_by_class;   // two-character SQLSTATE class, digits and letters folded: see error_slot()
   std::array<Cell, kWaitBuckets.size() + 1> waits;
-  Cell wait_microseconds, injected_commands, pinned, statements_prepared, distributed_commits, distributed_aborts;
+  Cell wait_microseconds, injected_commands, statements_prepared, distributed_commits, distributed_aborts;
   Cell memory_refusals;  // requests refused because the memory budget was exhausted
 
+  Cell transactions_kept, transactions_released;  // of those that had servers
+  std::array<Cell, kServerBuckets.size() + 1> session_servers;
+  Cell servers_of_sessions;
+
+  void count_servers(std::size_t servers);  // at the end of a client: how many it has run on
   void count_wait(std::chrono::microseconds waited);
   void count_error(std::string_view sqlstate);
 };

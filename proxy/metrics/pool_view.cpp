@@ -18,6 +18,7 @@ std::vector<PoolView> pool_views(const runtime::Runtime& runtime) {
     view.server_user = target->user;
     view.size = pool->limits().size;
     view.stats = pool->stats();
+    view.pins = pool->pins();
     views.push_back(std::move(view));
   }
   return views;

@@ -18,6 +18,7 @@ struct PoolView {
   std::string server_user;
   unsigned size = 0;
   pool::PoolStats stats;
+  pool::PinCounts pins;
 
   unsigned active() const {  // leased, or on the way to a client
     const unsigned other = stats.idle + stats.connecting;

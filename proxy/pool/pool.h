@@ -22,6 +22,7 @@
 #include "config/config.h"
 #include "protocol/result.h"
 #include "proxy/net/worker.h"
+#include "proxy/pool/pin.h"
 #include "proxy/pool/pool_key.h"
 
 namespace pgweir::pool {
@@ -35,6 +36,8 @@ struct PoolLimits {
   unsigned size = 20, reserve = 0, min = 0;
   config::Duration connect_timeout{15'000}, idle_timeout{600'000}, lifetime{3'600'000};
   unsigned max_prepared_statements = 200;
+  unsigned max_pinned = 0;  // connections that clients may keep beyond their transactions; 0: all but one, at least one
+  unsigned pinned() const { return max_pinned != 0 ? max_pinned : size > 2 ? size - 1 : 1; }
   bool operator==(const PoolLimits&) const = default;
 };
 
@@ -62,6 +65,16 @@ class Pool {
   PoolLimits limits() const;
   PoolStats stats() const;
   PoolManager& manager() { return manager_; }
+
+  // ---- pin.cpp. add_pin: one more, or one for another reason `instead`; false: `limit` are pinned already.
+  bool add_pin(PinReason reason, std::optional<PinReason> instead, unsigned limit);
+  void remove_pin(PinReason reason);
+  void count_pin(PinReason reason);
+  PinCounts refuse_pin();  // counts a refused statement
+  PinCounts pins() const;
+  // Whether a client of this pool has ever asked for currval() or lastval().
+  void note_sequence_reader() { sequence_readers_.store(true, std::memory_order_relaxed); }
+  bool has_sequence_readers() const { return sequence_readers_.load(std::memory_order_relaxed); }
 
   // A reload: new limits and target. Connections made for another target are closed when they come back.
   void reconfigure(std::shared_ptr<const ServerTarget> target, PoolLimits limits);
@@ -121,6 +134,8 @@ class Pool {
   unsigned total_ = 0, idle_total_ = 0, connecting_ = 0;
   bool draining_ = false;
   PoolStats counters_;
+  PinCounts pins_;
+  std::atomic<bool> sequence_readers_{false};
 };
 
 // A leased connection. Move-only. Dropping it without give_back() closes the connection: only its holder knows it is clean.

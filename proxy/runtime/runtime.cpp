@@ -118,6 +118,7 @@ std::optional<std::pair<std::shared_ptr<const pool::ServerTarget>, pool::PoolLim
   limits.idle_timeout = effective.server_idle_timeout;
   limits.lifetime = effective.server_lifetime;
   limits.max_prepared_statements = effective.max_prepared_statements;
+  limits.max_pinned = effective.max_pinned;
   return std::make_pair(std::shared_ptr<const pool::ServerTarget>(std::move(target)), limits);
 }
 

@@ -99,6 +99,7 @@ struct ClientInfo {
   bool tls = false;
   std::int64_t connected_seconds = 0;
   std::string server;   // label of the attached server, or empty
+  unsigned servers = 0; // different server connections it has run on, counted up to a bound
 };
 
 class Runtime {

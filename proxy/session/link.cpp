@@ -58,11 +58,14 @@ void Link::give_back() {
   if (!lease_) return;
   lease_->tracker.release_memory();
   resume();  // it may have been held back for a slow client
+  pin.drop();
   lease_.give_back();
 }
 
 void Link::discard() {
-  if (lease_) lease_.discard();
+  if (!lease_) return;
+  pin.drop();
+  lease_.discard();
 }
 
 std::size_t Link::on_server_bytes(pool::ServerConnection& connection, std::string_view bytes) {
@@ -200,6 +203,7 @@ void Link::lost(const protocol::SqlError& error) {
   const protocol::SqlError copy = error;
   lease_->mark_broken();
   lease_->tracker.abandon();
+  pin.drop();
   lease_.discard();
   injected_.clear();
   sink_->on_link_closed(*this, copy);

@@ -16,6 +16,7 @@
 #include "protocol/reply_tracker.h"
 #include "proxy/metrics/metrics.h"
 #include "proxy/net/worker.h"
+#include "proxy/pool/pin.h"
 #include "proxy/pool/server_connection.h"
 #include "routing/types.h"
 
@@ -96,6 +97,9 @@ class Link final : public net::Disposable, public pool::ServerUser {
   bool in_transaction = false;      // BEGIN was sent by us or by the client. Stays when the connection is lost
   std::vector<std::string> temp_tables;   // temporary relations on the server, as of the last census
   std::string_view pinned;          // why the server is kept for the session; empty: it is not. Points to a constant
+  pool::Pin pin;                    // its place among the pool's pinned servers; also while a statement runs that may need one
+  bool moved_sequence = false;      // currval() may be asked for what this server gave
+  bool loaded = false;              // a library was loaded
   bool wrote = false;               // a statement that may write has been sent in this transaction
   bool suspect = false;             // session state on the server may differ from what we know: census before release
   // While suspect: stands for the settings that nobody knows; 0: to be chosen. Statements parsed under it are not shared.

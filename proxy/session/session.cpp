@@ -257,7 +257,8 @@ void Session::orphan_step() {
   }
   if (busy) return;
   tx_ = TransactionStatus::Idle;
-  if (!pinned_.empty() || pool_settings().mode == config::PoolMode::Session) {
+  // Sequence values alone are no reason: own_sequences() keeps them from others.
+  if ((!pinned_.empty() && pinned_ != pool::pin_reason_name(pool::PinReason::Sequence)) || pool_settings().mode == config::PoolMode::Session) {
     // What pinned the connection must not reach anybody else. A new connection costs less than proving that it is gone.
     for (auto& link : links_) link->discard();
     end();
@@ -287,6 +288,7 @@ void Session::end() {
   links_.clear();
   relay_ = nullptr;
   context_.cells.clients_closed.add();
+  context_.cells.count_servers(servers_seen_.size());
   context_.worker.dispose(std::unique_ptr<net::Disposable>(this));
 }
 
@@ -312,6 +314,7 @@ runtime::ClientInfo Session::info() const {
   info.tls = identity_.tls;
   info.pinned = pinned_.empty() && !temp_tables_.empty() ? "temp_tables" : pinned_;
   info.state = mode_ == Mode::Checkout ? "waiting" : links_.empty() ? "idle" : "active";
+  info.servers = static_cast<unsigned>(servers_seen_.size());
   if (const auto* name = settings_->find("application_name")) info.application_name = *name;
   info.connected_seconds = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - since_).count();
   if (relay_ && relay_->open()) info.server = relay_->server().target().label;

@@ -168,6 +168,14 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   void own_sequences(Link& link, const routing::StatementFacts& facts);
   void discard_sequences_in_batch(Link& link);
 
+  // ---- session_pins.cpp: servers that are kept
+  std::optional<protocol::SqlError> refuse_pin(Link& link, const routing::StatementFacts& facts, std::string_view text);
+  void note_sequences(Link& link, const routing::StatementFacts& facts, std::string_view text);
+  bool keeps_sequences(Link& link);
+  bool keeps_links();
+  void end_transaction_on_servers();
+  void note_server(std::uint64_t id);
+
   // ---- session_extended.cpp: extended protocol
   // Requests about statements whose replies are due. kind: 'P' the client's Parse, 'i' injected Parse, 'q' injected DISCARD, 'U' and 'u' the same
   // for the unnamed statement, 'x' injected Close of a statement that the server has, 'D' Describe of a statement, 'C' what
@@ -338,6 +346,10 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   unsigned lost_in_prepare_ = 0;     // servers that died while they were prepared, in a row
   std::optional<protocol::SqlError> acquire_error_;
   std::string pinned_;               // why links_ are kept between transactions; empty: not pinned
+  static constexpr std::size_t kMaxServersSeen = 32;
+  std::vector<std::uint64_t> servers_seen_;   // ids of server connections
+  bool reads_sequences_ = false;     // the client has asked for currval() or lastval()
+  unsigned probation_ = 0;           // transactions after which a server was kept in case that it does
   bool ddl_seen_ = false;
   bool copy_forward_ = false;        // the CopyData being received goes to relay_
   bool copy_partial_ = false;        // ... and only a part of it has been sent

@@ -138,13 +138,14 @@ void Session::on_census(Link& link, Injected& result) {
   settings_ = pool::Settings::intern(std::move(values));
   // Nobody can say what it would have to be given elsewhere.
   if (pinned.empty() && link.unknown_settings) pinned = "custom_setting";
+  if (pinned.empty() && link.loaded) pinned = "library";  // nothing unloads one
+  if (pinned.empty()) link.pin.drop();
   link.pinned = pinned;
   temp_tables_.clear();
   for (const auto& each : links_)
     if (each->open()) temp_tables_.insert(temp_tables_.end(), each->temp_tables.begin(), each->temp_tables.end());
   for (const auto& other : links_)
     if (pinned.empty() && other->open()) pinned = other->pinned;
-  if (!pinned.empty() && pinned_.empty()) context_.cells.pinned.add();
   pinned_ = pinned;
   settled();
 }

@@ -138,6 +138,7 @@ void Session::on_checkout_failed(const SqlError& error) {
 void Session::add_links(std::vector<pool::Lease> leases) {
   for (std::size_t i = 0; i < leases.size(); ++i) {
     links_.push_back(std::make_unique<Link>(std::move(leases[i]), wanted_[i].shard, wanted_[i].role, *this, context_.cells));
+    note_server(links_.back()->server().id());
     prepare(*links_.back());
   }
 }
@@ -334,8 +335,7 @@ void Session::drop_stale(Link& link) {
 void Session::settled() {
   if (settling_ != 0 || mode_ == Mode::Closed || settle_notifications()) return;
   tell_held_ready();
-  const auto mode = pool_settings().mode;
-  if (pinned_.empty() && mode != config::PoolMode::Session) release_links();
+  end_transaction_on_servers();
   if (mode_ == Mode::Orphan) return orphan_step();
   refresh_routing();
   if (ending_) return fatal({"57P01", "terminating connection due to administrator command", {}, {}, {}, {}});

@@ -188,6 +188,8 @@ Session::Step Session::relay_query(const Frame& frame, const routing::Analysis& 
   if (step == Step::Later) return step;
   if (!relay_) return refuse_query({"08006", "the server connection was lost", {}, {}, {}, {}});
   if (relay_->tracker().outstanding() >= 8192) return Step::Later;
+  for (const auto& facts : analysis.statements)
+    if (auto refusal = refuse_pin(*relay_, facts, analysis.text)) return refuse_query(*refusal);
   note_route(&route, nullptr);
   forward_query(frame, analysis, route);
   return Step::Done;
@@ -200,6 +202,7 @@ void Session::forward_query(const Frame& frame, const routing::Analysis& analysi
   for (const auto& facts : analysis.statements) {
     note_statement(link, facts, nullptr);
     own_sequences(link, facts);
+    note_sequences(link, facts, analysis.text);
   }
   if (link.suspect) note_custom_names(link, analysis.text, nullptr);
   const auto kind = analysis.statements.front().kind;

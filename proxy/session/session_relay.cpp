@@ -109,6 +109,7 @@ void Session::watch_tag(Link& link, std::string_view tag) {
   for (auto verb : kChanging)
     if (tag.substr(0, verb.size()) == verb) link.make_suspect();
   if (tag.substr(0, 6) == "LISTEN") link.listening = true;
+  if (tag.substr(0, 4) == "LOAD") link.loaded = true;
   if (tag.substr(0, 11) == "DISCARD ALL" || tag.substr(0, 14) == "DEALLOCATE ALL") {
     link.server().statements.clear();
     forget_named_statements();

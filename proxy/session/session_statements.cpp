@@ -223,6 +223,7 @@ Session::Check Session::check_bind(const protocol::Bind& bind, Statement& statem
   const auto& facts = statement.analysis->statements.front();
   if (facts.kind == routing::StatementKind::Savepoint) savepoint_seen_ = true;
   if (transaction_control(facts)) return Check::Stay;
+  if (auto refusal = refuse_pin(*relay_, facts, statement.sql)) return fail_group(*refusal), Check::Failed;
   if (pipelines_freely()) {
     note_statement(*relay_, facts, nullptr);
     return Check::Stay;
@@ -285,7 +286,10 @@ Session::Step Session::relay_bind(const Frame& frame) {
   if (group_.executed) throwaway_ = false;  // a second statement: the block stays where it is
   const auto& executed = statement.analysis->statements;
   if (executed.size() != 1 || group_.executed || !begin_or_throw_away(*relay_, executed.front(), statement.sql, last_any_shard_)) inject_begin(*relay_);
-  if (executed.size() == 1) own_sequences(*relay_, executed.front());
+  if (executed.size() == 1) {
+    own_sequences(*relay_, executed.front());
+    note_sequences(*relay_, executed.front(), statement.sql);
+  }
   if (relay_->suspect) note_custom_names(*relay_, statement.sql, &bind->parameters);
   const bool alone = !group_.executed && relay_->tracker().outstanding_syncs() == 0;
   in_flight_read_only_ = executed.size() == 1 && executed.front().read_only && !in_block() && (alone || in_flight_read_only_);

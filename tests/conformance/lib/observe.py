@@ -81,15 +81,16 @@ def pool_totals(samples):
         return sum(value for key, value in samples.items() if key.partition("{")[0] == family)
     return {name: int(total(f"pgweir_{name}")) for name in [
         "transactions_total", "checkout_wait_seconds_count", "server_connects_total", "migrations_total", "hand_offs_total",
-        "injected_commands_total", "pinned_total"]}
+        "injected_commands_total", "pinned_total", "pins_refused_total"]}
 
 
-def released(tests, busy, samples):
-    """Which part of the tests' transactions was followed by a release: every release is followed by one checkout, and those
-    of the busy clients (never pinned) are as many as their transactions."""
-    checkouts = samples.get("pgweir_checkout_wait_seconds_count", 0) - sum(use.transactions for use in busy)
-    transactions = sum(use.transactions for use in tests)
-    return f"about {max(checkouts, 0):.0f} of {transactions} ({100 * max(checkouts, 0) / max(transactions, 1):.0f} %)"
+def released(busy, samples):
+    """Which part of the tests' transactions was followed by a release: what the proxy has counted, without the transactions
+    of the busy clients, which are never pinned."""
+    family = "pgweir_server_after_transaction_total"
+    kept = samples.get(family + '{server="kept"}', 0)
+    freed = max(samples.get(family + '{server="released"}', 0) - sum(use.transactions for use in busy), 0)
+    return f"{freed:.0f} of {freed + kept:.0f} ({100 * freed / max(freed + kept, 1):.1f} %)"
 
 
 def report(mode, log, watch, samples):
@@ -104,7 +105,7 @@ def report(mode, log, watch, samples):
     labelled = {key: int(value) for key, value in samples.items() if key.startswith("pgweir_pinned") and "reason=" in key}
     lines += [f"{key} {value}" for key, value in sorted(labelled.items())]
     if mode == "transaction":
-        lines.append("transactions after which the server was released: " + released(tests.values(), busy, samples))
+        lines.append("transactions after which the server was released: " + released(busy, samples))
         outside = sum(use.transactions for name, use in tests.items() if name not in pinned)
         lines.append(f"transactions of tests never seen pinned: {outside}")
         spread = Counter(min(len(use.servers), 5) for use in tests.values())
