@@ -130,6 +130,13 @@ Result<Bind> decode_bind(std::string_view body) {
   return bind;
 }
 
+std::optional<std::string_view> bound_statement(std::string_view body) {
+  ByteReader reader(body);
+  reader.cstring();
+  const std::string_view statement = reader.cstring();
+  return reader.ok() ? std::optional(statement) : std::nullopt;
+}
+
 Result<Describe> decode_describe(std::string_view body) { return decode_target<Describe>(body, "DESCRIBE"); }
 Result<Close> decode_close(std::string_view body) { return decode_target<Close>(body, "CLOSE"); }
 

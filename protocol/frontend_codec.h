@@ -120,6 +120,8 @@ struct CopyFail {
 Result<Query> decode_query(std::string_view body);
 Result<Parse> decode_parse(std::string_view body);
 Result<Bind> decode_bind(std::string_view body);
+// The statement's name in a Bind whose rest may be malformed; nullopt: not even that can be read.
+std::optional<std::string_view> bound_statement(std::string_view body);
 Result<Describe> decode_describe(std::string_view body);
 Result<Close> decode_close(std::string_view body);
 Result<Execute> decode_execute(std::string_view body);

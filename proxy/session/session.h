@@ -27,6 +27,7 @@
 #include "proxy/session/identity.h"
 #include "proxy/session/link.h"
 #include "proxy/session/notifications.h"
+#include "proxy/session/naming.h"
 #include "proxy/session/statement.h"
 #include "proxy/session/worker_context.h"
 
@@ -176,10 +177,31 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   void end_transaction_on_servers();
   void note_server(std::uint64_t id);
 
+  // ---- session_names.cpp: SQL PREPARE, EXECUTE, DEALLOCATE. Their names are those of the extended protocol.
+  Step on_names(const protocol::Frame& frame, const routing::Analysis& analysis);
+  std::optional<Step> on_shown_names(const protocol::Frame& frame, const routing::Analysis& analysis);
+  void put_names(const routing::Analysis& analysis);
+  bool make_targets(const routing::Analysis& analysis);
+  StatementPtr make_sql_statement(std::string_view text, const routing::StatementFacts& facts, bool shared);
+  void push_stand_in(std::string_view name);
+  void push_way_for(const protocol::StatementHash& hash);
+  void push_sync();
+  bool names_completed(Link& link, const protocol::ReplyTracker::Reply& reply);
+  bool retell(Link& link, const protocol::Frame& frame, const protocol::ReplyTracker::Reply& reply);
+  bool making_failed(Link& link, const protocol::Frame& frame, const protocol::ReplyTracker::Reply& reply);
+  bool append_prepare(std::string_view text, std::uint32_t tag);
+  bool refresh_runs(Statement& command);
+  routing::StatementFacts bound_effects(const Statement& command);
+  void note_bound(const Statement& statement, const routing::StatementFacts& facts, const routing::Route* route);
+  void note_naming_portal(NamingPortal portal);
+  void bind_command(const protocol::Bind& bind, std::string_view text, NamingPortal portal);
+  bool bind_prepare(const protocol::Bind& bind, const StatementPtr& command, const routing::StatementFacts& facts);
+  Step execute_naming_portal(const protocol::Frame& frame, std::size_t index);
+
   // ---- session_extended.cpp: extended protocol
   // Requests about statements whose replies are due. kind: 'P' the client's Parse, 'i' injected Parse, 'q' injected DISCARD, 'U' and 'u' the same
   // for the unnamed statement, 'x' injected Close of a statement that the server has, 'D' Describe of a statement, 'C' what
-  // takes a name from the client (Close, DEALLOCATE). batch: the Sync that ends its group.
+  // takes a name from the client (Close, DEALLOCATE), 'N' Execute of another command with a name. batch: the Sync that ends its group.
   struct Flight { std::uint32_t tag; char kind; StatementPtr statement; protocol::StatementHash hash; std::uint64_t batch; };
   struct Group {                    // from the first message to its Sync
     std::string pending;            // messages that wait for a decision
@@ -199,8 +221,6 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   };
   // An error of ours that stands among the server's replies: the answer to a Parse that is made to fail there.
   struct Poison { std::uint32_t tag; protocol::SqlError error; };
-  // A portal that will run DEALLOCATE of a statement that the client prepared by protocol.
-  struct Deallocating { std::string portal, name; };
   Step on_extended(const protocol::Frame& frame);
   Step on_sync(const protocol::Frame& frame);
   Step on_flush(const protocol::Frame& frame);
@@ -220,8 +240,8 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   Step relay_parse(const protocol::Frame& frame);
   Step relay_unnamed_parse(const StatementPtr& statement, std::uint32_t tag);
   Step relay_bind(const protocol::Frame& frame);
-  bool executes_deallocate(const protocol::Frame& frame) const;
-  bool bind_deallocate(const protocol::Bind& bind, const routing::StatementFacts& facts);
+  protocol::SqlError bind_error(const protocol::SqlError& error, const protocol::Frame& frame);
+  bool bind_deallocate(const protocol::Bind& bind, const StatementPtr& command, const routing::StatementFacts& facts);
   Step relay_describe(const protocol::Frame& frame);
   Step relay_close(const protocol::Frame& frame);
   enum class Check : std::uint8_t { Stay, Failed, Elsewhere };
@@ -231,6 +251,7 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   std::optional<protocol::SqlError> define_statement(const protocol::Parse& parse, std::uint32_t tag);
   const protocol::StatementHash& statement_hash(Statement& statement);
   std::uint64_t environment();
+  void hash_statement(Statement& statement);
   bool undecided(std::string_view name);
   bool ensure_on_server(Statement& statement);
   bool send_parse(Statement& statement, protocol::Disposition disposition, std::uint32_t tag);
@@ -239,6 +260,17 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   void forget_named_statements();
   std::string name_on_server(Statement& statement);
   Step leave_server();
+
+  // ---- session_large.cpp: messages that are not held, and what is done when memory is short
+  Step meet_large(const protocol::Frame& frame, std::string_view rest);
+  std::optional<Step> start_bind(std::string_view rest, std::size_t size);
+  void widen_bind();
+  Step forward_bind(const protocol::Frame& frame);
+  Step refuse_message(char type, protocol::SqlError error);
+  bool lacks_memory(const protocol::Frame& frame) const;
+  std::optional<protocol::SqlError> refuse_statement(bool named, std::size_t weight) const;
+  protocol::SqlError memory_error() const;
+  void note_memory();
   protocol::Result<routing::Route> route_bind(const protocol::Bind& bind, Statement& statement);
   void fail_group(const protocol::SqlError& error);
   Step fail_behind_pending(const protocol::SqlError& error);
@@ -256,17 +288,6 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   bool on_parameter_status(Link& link, const protocol::Frame& frame);
   void watch_tag(Link& link, std::string_view tag);
   bool map_description(Link& link, const protocol::Frame& frame);
-
-  // ---- session_large.cpp: messages that are not held, and what is done when memory is short
-  Step meet_large(const protocol::Frame& frame, std::string_view rest);
-  std::optional<Step> start_bind(std::string_view rest, std::size_t size);
-  void widen_bind();
-  Step forward_bind(const protocol::Frame& frame);
-  Step refuse_message(char type, protocol::SqlError error);
-  bool lacks_memory(const protocol::Frame& frame) const;
-  std::optional<protocol::SqlError> refuse_statement(bool named, std::size_t weight) const;
-  protocol::SqlError memory_error() const;
-  void note_memory();
 
   // ---- session_notifications.cpp: LISTEN and NOTIFY
   bool listens() const, may_share_listening() const, at_home(const Link& link) const;
@@ -366,7 +387,9 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   std::uint64_t syncs_sent_ = 0, syncs_done_ = 0;
   std::vector<VirtualPortal> virtual_portals_;
   protocol::Fifo<Poison> poisons_;
-  std::optional<Deallocating> deallocating_;
+  std::vector<NamingPortal> naming_portals_;   // bounded
+  std::unique_ptr<Naming> naming_;   // the Query with names that is under way; usually null
+  std::optional<Making> making_;     // what it EXECUTEs is being made on its server
   std::uint64_t sequence_server_ = 0;   // id of the server connection that has the newest sequence values; 0: none
   bool barrier_ = false;             // what was sent last changes the client's names: the next batch waits for its reply
   std::unique_ptr<VirtualGroup> virtual_;

@@ -1,5 +1,6 @@
 // Session: what a transaction may have left behind on its server, read back from the server itself.
 #include <algorithm>
+#include <cstdlib>
 #include <set>
 
 #include "proxy/control/custom_code.h"
@@ -9,7 +10,7 @@ namespace pgweir::session {
 namespace {
 
 // kind, name, value: s setting, t temp relation, o another temporary object (functions, types, operators, ...: all depend
-// on their schema), c holdable cursor, l advisory lock, n channel, p SQL-level prepared statement. Everything is
+// on their schema), c holdable cursor, l advisory lock, n channel, p SQL-level prepared statement that is not ours. Everything is
 // qualified: search_path is the client's.
 constexpr std::string_view kCensusState =
     " UNION ALL SELECT 't', c.relname::pg_catalog.text, '' FROM pg_catalog.pg_class c"
@@ -21,7 +22,18 @@ constexpr std::string_view kCensusState =
     " UNION ALL SELECT 'c', name, '' FROM pg_catalog.pg_cursors WHERE is_holdable"
     " UNION ALL SELECT 'l', locktype, '' FROM pg_catalog.pg_locks WHERE locktype OPERATOR(pg_catalog.=) 'advisory' AND pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()"
     " UNION ALL SELECT 'n', c, '' FROM pg_catalog.pg_listening_channels() c"
-    " UNION ALL SELECT 'p', name, '' FROM pg_catalog.pg_prepared_statements WHERE from_sql";
+    " UNION ALL SELECT 'p', name, '' FROM pg_catalog.pg_prepared_statements WHERE from_sql"
+    " AND pg_catalog.left(name, 7) OPERATOR(pg_catalog.<>) 'pgweir_'";
+
+// Code may have dropped what servers keep for clients: kind 'P', how many there are.
+constexpr std::string_view kCensusStatements =
+    " UNION ALL SELECT 'P', pg_catalog.count(*)::pg_catalog.text, '' FROM pg_catalog.pg_prepared_statements"
+    " WHERE pg_catalog.left(name, 7) OPERATOR(pg_catalog.=) 'pgweir_' AND pg_catalog.length(name) OPERATOR(pg_catalog.=) 39"
+    " AND pg_catalog.left(name, 15) OPERATOR(pg_catalog.<>) 'pgweir_stand_in'";
+
+void forget_lost(protocol::ServerStatements& known, const std::string& count) {
+  if (std::strtoul(count.c_str(), nullptr, 10) < known.size()) known.clear();
+}
 
 bool dotted(std::string_view name) { return name.find('.') != std::string_view::npos; }
 
@@ -65,6 +77,7 @@ void Session::census(Link& link) {
   context_.cells.injected_commands.add();
   std::string sql = census_sql(census_names(link), link.server().target().user);
   if (link.ran_code) {
+    sql += kCensusStatements;
     const auto* catalog = routing_->catalog.get();
     const auto shard = link.shard().value;
     sql += " UNION ALL SELECT 'f', code.kind, code.text FROM (" +
@@ -122,7 +135,7 @@ void Session::on_census(Link& link, Injected& result) {
       case 'l': pinned = "advisory_lock"; break;
       case 'n': channels.insert(*row[1]); break;
       case 'p': pinned = "sql_prepare"; break;
-      default: break;
+      case 'P': forget_lost(link.server().statements, *row[1]); break;
     }
   }
   link.listening = !channels.empty() || link.mirrored;

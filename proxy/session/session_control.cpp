@@ -117,28 +117,6 @@ std::optional<Session::LocalReply> Session::control_locally(const routing::State
   return std::nullopt;
 }
 
-// DEALLOCATE of a statement that the client prepared by protocol: its copy on the server stays for others, so the server
-// drops another one in its place; the client's name goes when the portal is executed.
-bool Session::bind_deallocate(const protocol::Bind& bind, const routing::StatementFacts& facts) {
-  barrier_ = true;
-  if (facts.name.empty() || !statements_.find(facts.name)) return false;  // ALL: watch_tag() sees it
-  static constexpr std::string_view kStandIn = "pgweir_stand_in";
-  auto& tracker = relay_->tracker();
-  out_.clear();
-  protocol::encode_close('S', kStandIn, out_);
-  protocol::encode_parse(kStandIn, "", {}, out_);
-  protocol::encode_parse("", "DEALLOCATE pgweir_stand_in", {}, out_);
-  protocol::encode_bind_raw(bind.portal, "", bind.tail, out_);
-  tracker.push(Request::Close, Disposition::Swallow);
-  tracker.push(Request::Parse, Disposition::Swallow);
-  tracker.push(Request::Parse, Disposition::Swallow);
-  relay_->server().unnamed.reset();
-  if (tracker.push(Request::Bind, Disposition::Forward) != Push::Queued) return true;
-  relay_->send(out_);
-  deallocating_ = Deallocating{std::string(bind.portal), facts.name};
-  return true;
-}
-
 void Session::forget_named_statements() {
   std::vector<std::string> names;
   statements_.for_each([&](std::string_view name, const StatementPtr&) {
@@ -146,12 +124,6 @@ void Session::forget_named_statements() {
   });
   for (const auto& name : names) statements_.erase(name, 0);
   statements_.confirm(0);
-}
-
-bool Session::executes_deallocate(const Frame& frame) const {
-  if (!deallocating_) return false;
-  auto execute = protocol::decode_execute(frame.body());
-  return execute && execute->portal == deallocating_->portal;
 }
 
 }  // namespace pgweir::session

@@ -113,7 +113,7 @@ Session::Step Session::pend(const Frame& frame) {
 Session::Step Session::decide_by_bind(const Frame& frame) {
   auto bind = protocol::decode_bind(frame.body());
   auto* found = bind ? statements_.find(bind->statement) : nullptr;
-  if (!found) return fail_behind_pending(bind ? protocol::undefined_statement(bind->statement) : bind.error());
+  if (!found) return fail_behind_pending(bind ? protocol::undefined_statement(bind->statement) : bind_error(bind.error(), frame));
   Statement& statement = **found;
   group_.last_parsed = *found;
   if (participants() > 1) {  // what it holds may end the block, which is the same on all its servers
@@ -209,6 +209,12 @@ std::optional<SqlError> Session::define_statement(const protocol::Parse& parse, 
   statement->unnamed = parse.name.empty();
   for (std::size_t i = 0; i < parse.parameter_types.size(); ++i) statement->types.push_back(parse.parameter_types[i]);
   statement->analysis = analyze(statement->sql);
+  statement->serial = tag;
+  if (const auto& facts = statement->analysis->statements; routing_->plain && facts.size() == 1 && facts.front().prepared.end != 0) {
+    statement->name_begin = facts.front().prepared.begin;
+    statement->name_end = facts.front().prepared.end;
+    statement->runs = facts.front().prepared.executes;
+  }
   context_.cells.statements_prepared.add();
   const std::size_t weight = sizeof(Statement) + statement->sql.size() + statement->types.size() * 4;
   if (auto refused = refuse_statement(!statement->unnamed, weight)) return refused;

@@ -270,7 +270,7 @@ void Session::finish_transaction() {
     hints_before_local_.reset();
   }
   recent_binds_.clear();
-  deallocating_.reset();
+  naming_portals_.clear();
   if (std::all_of(links_.begin(), links_.end(), [](const auto& l) { return !l->open() || l->quiet(); })) {
     syncs_done_ = syncs_sent_;  // nothing is undecided
     for (; !flights_.empty(); flights_.pop_front()) statements_.confirm(flights_.front().tag);
@@ -278,7 +278,7 @@ void Session::finish_transaction() {
   settling_ = 0;
   for (auto& link : links_) link->settling = 0;
   for (auto& link : links_)
-    if (link->open() && !link->stale.empty() && link->idle()) drop_stale(*link);
+    if (link->open() && (!link->stale.empty() || link->own_names) && link->idle()) drop_stale(*link);
   for (auto& link : links_)
     if (link->open() && !link->suspect && link->injecting()) await_injected(*link);
   for (auto& link : links_)
@@ -320,6 +320,10 @@ void Session::drop_stale(Link& link) {
   for (const auto& hash : link.stale)
     if (link.server().statements.erase(hash)) sql += "DEALLOCATE " + pool::quote_identifier(protocol::server_name(hash)) + ";";
   link.stale.clear();
+  if (std::exchange(link.own_names, false)) {
+    sql = "DEALLOCATE ALL";
+    link.server().statements.clear();
+  }
   if (sql.empty()) return;
   ++settling_;
   ++link.settling;
@@ -357,7 +361,7 @@ void Session::release_links() {
       context_.worker.dispose(std::move(link));
       continue;
     }
-    if (!link->idle() || link->unknown_settings || link->listening) {
+    if (!link->idle() || link->unknown_settings || link->listening || link->own_names) {
       link->discard();
     } else if (link->server().cancels->in_flight != 0) {
       // A cancel that is under way must not reach the next client's query.

@@ -113,6 +113,9 @@ Session::Step Session::on_single(const Frame& frame, const std::shared_ptr<const
     send_ready();
     return Step::Done;
   }
+  if (facts.prepared.end != 0 && routing_->plain) return on_names(frame, *analysis);
+  if (facts.prepared.shown)
+    if (auto step = on_shown_names(frame, *analysis)) return *step;
   const bool failed_end = (local_failed_ || (lost_participant() && transaction_control(facts))) && participants() > 0;  // COMMIT and ROLLBACK of a block that failed by us
   if ((transaction_control(facts) && participants() > 1) || failed_end || for_all_participants(facts)) {
     start_virtual_query(analysis->text, analysis);
@@ -142,6 +145,7 @@ Session::Step Session::on_multi(const Frame& frame, const std::shared_ptr<const 
                                         "Send COMMIT, ROLLBACK and savepoint commands as queries of their own."));
   if (local_failed_)
     return refuse_query({"25P02", "current transaction is aborted, commands ignored until end of transaction block", {}, {}, {}, {}});
+  if (routing_->plain && std::any_of(all.begin(), all.end(), [](const auto& facts) { return facts.prepared.end != 0; })) return on_names(frame, *analysis);
   auto candidates = routing::ShardSet::all(routing_->cluster->shards.size());
   Route whole;
   whole.role = routing::Role::Replica;
@@ -199,12 +203,16 @@ void Session::forward_query(const Frame& frame, const routing::Analysis& analysi
   Link& link = *relay_;
   const bool alone = link.quiet(), single = analysis.statements.size() == 1;
   if (!single || !begin_or_throw_away(link, analysis.statements.front(), analysis.text, route.any_shard)) inject_begin(link);
-  for (const auto& facts : analysis.statements) {
+  for (const auto& facts : naming_ ? naming_->effects : analysis.statements) {
     note_statement(link, facts, nullptr);
     own_sequences(link, facts);
     note_sequences(link, facts, analysis.text);
   }
-  if (link.suspect) note_custom_names(link, analysis.text, nullptr);
+  if (link.suspect) {
+    note_custom_names(link, analysis.text, nullptr);
+    if (naming_)
+      for (const auto& executed : naming_->executed) note_custom_names(link, executed->sql, nullptr);
+  }
   const auto kind = analysis.statements.front().kind;
   resetting_ = single && !in_block() && !group_.open && (kind == StatementKind::Reset || kind == StatementKind::Discard);
   in_flight_read_only_ = single && analysis.statements.front().read_only && !in_block() && (alone || in_flight_read_only_);
@@ -212,11 +220,12 @@ void Session::forward_query(const Frame& frame, const routing::Analysis& analysi
   link.server().unnamed.reset();
   if (link.quiet()) arm_query_timeout();
   link.tracker().push(Request::Query, Disposition::Forward);
-  if (route.pushed_sql.empty()) {
+  const std::string& rewritten = naming_ ? naming_->text : route.pushed_sql;
+  if (rewritten.empty()) {
     link.send(frame.bytes);
   } else {
     out_.clear();
-    protocol::encode_query(route.pushed_sql, out_);
+    protocol::encode_query(rewritten, out_);
     link.send(out_);
   }
   ++syncs_sent_;

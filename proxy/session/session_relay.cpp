@@ -27,10 +27,12 @@ bool Session::on_message(Link& link, const Frame& frame, const ReplyTracker::Rep
       if (frame.body().empty()) return false;
       return on_ready(link, frame.body().front());
     }
-    case 'E': on_relay_error(link, frame, reply); return !client_gone();
+    case 'E': on_relay_error(link, frame, reply); return !client_gone() && !retell(link, frame, reply);
     case 'S': return on_parameter_status(link, frame);
     case 'A': return on_server_notification(link, frame);
-    case 'C': watch_tag(link, frame.body()); return !client_gone();
+    case 'C':
+      if ((!naming_ && reply.tag == 0) || !names_completed(link, reply)) watch_tag(link, frame.body());
+      return !client_gone();
     case '1':
     case 't':
     case 'T': return on_extended_reply(link, frame, reply);
@@ -68,6 +70,7 @@ bool Session::on_ready(Link& link, char status) {
   confirm_flights();
   boundary_ = true;
   resetting_ = false;
+  naming_.reset();
   if (!link.quiet()) arm_query_timeout();
   const bool failed = std::exchange(error_seen_, false);
   if (!deferred_begin_.empty() && (throwaway_ || !link.in_transaction)) {
@@ -128,8 +131,9 @@ bool Session::on_extended_reply(Link& link, const Frame& frame, const ReplyTrack
       return false;
     }
     // A Parse of ours failed (a table is gone, say): the client's own request fails with it.
+    if (making_) return making_failed(link, frame, reply);
     on_relay_error(link, frame, reply);
-    to_client(frame.bytes);
+    if (!retell(link, frame, reply)) to_client(frame.bytes);
     return false;
   }
   if (swallowed) return false;
@@ -177,7 +181,8 @@ void Session::on_relay_error(Link& link, const Frame& frame, const ReplyTracker:
     }
   } else if (reply.request == Request::Execute && flight) {
     undo_flight(link, *flight);
-  } else if (fields->sqlstate == "26000" && (reply.request == Request::Bind || reply.request == Request::DescribeStatement)) {
+  } else if (fields->sqlstate == "26000" && (reply.request == Request::Bind || reply.request == Request::DescribeStatement ||
+                                             (naming_ && !naming_->executed.empty()))) {
     // The server lost what it had prepared (DEALLOCATE ALL within a function, say): it gets everything anew.
     link.server().statements.clear();
   } else if (fields->sqlstate == "0A000" && fields->routine == "RevalidateCachedQuery") {
@@ -221,7 +226,7 @@ void Session::wake_if_waiting() {
 
 void Session::on_skipped(Link& link, const ReplyTracker::Skipped& skipped) {
   if (skipped.request == Request::Sync) ++syncs_done_;  // COPY FROM STDIN ate it
-  if (skipped.tag == 0 || skipped.why == ReplyTracker::Skipped::Why::CopyIn) return;
+  if (skipped.tag == 0 || skipped.why == ReplyTracker::Skipped::Why::CopyIn || skipped.request == Request::Bind) return;
   poisons_.erase_if([&](const Poison& poison) { return poison.tag == skipped.tag; });
   if (auto* flight = find_flight(skipped.tag)) undo_flight(link, *flight);
 }

@@ -1,6 +1,5 @@
 // Session: relaying extended messages to one server, with the client's statement names turned into the servers' names.
 #include <algorithm>
-#include <atomic>
 
 #include "proxy/session/session.h"
 
@@ -41,32 +40,25 @@ Session::Step Session::relay_extended(const Frame& frame) {
   inject_begin(*relay_);
   // A portal that may be fetched from again needs its block.
   if (auto execute = protocol::decode_execute(frame.body()); execute && execute->max_rows > 0) throwaway_ = false;
-  const std::uint32_t tag = executes_deallocate(frame) ? next_tag_++ : 0;
-  if (relay_->tracker().push(Request::Execute, Disposition::Forward, tag) != Push::Queued) return Step::Done;
-  relay_->send(frame.bytes);
-  if (tag != 0) {
-    statements_.erase(deallocating_->name, tag);
-    flights_.push_back({tag, 'C', nullptr, {}, syncs_sent_ + 1});
-    deallocating_.reset();
-  }
+  for (std::size_t i = 0; i < naming_portals_.size(); ++i)
+    if (auto execute = protocol::decode_execute(frame.body()); execute && execute->portal == naming_portals_[i].portal)
+      return execute_naming_portal(frame, i);
+  if (relay_->tracker().push(Request::Execute, Disposition::Forward) == Push::Queued) relay_->send(frame.bytes);
   return Step::Done;
 }
 
 // What the meaning of a text depends on, as an id. Where a statement of this transaction may have changed settings it is
 // one of its own, so that nobody else meets what is parsed now.
 std::uint64_t Session::environment() {
-  static std::atomic<std::uint64_t> next_private{1};
-  constexpr std::uint64_t kPrivate = std::uint64_t{1} << 63;
   if (!relay_ || !relay_->suspect) return settings_->parse_environment();
-  if (relay_->private_environment == 0)
-    relay_->private_environment = kPrivate | next_private.fetch_add(1, std::memory_order_relaxed);
+  if (relay_->private_environment == 0) relay_->private_environment = private_environment();
   return relay_->private_environment;
 }
 
 const protocol::StatementHash& Session::statement_hash(Statement& statement) {
   if (statement.environment == Statement::kNoEnvironment) {
     statement.environment = environment();
-    statement.hash = protocol::hash_statement(context_.runtime.statement_key, statement.sql, statement.types, statement.environment);
+    hash_statement(statement);
   }
   return statement.hash;
 }
@@ -87,13 +79,14 @@ bool Session::undecided(std::string_view name) {
 
 void Session::append_parse(Statement& statement, std::string_view name, std::string& out) {
   const auto& maps = routing_->catalog ? routing_->catalog->oid_maps : std::vector<routing::OidMap>{};
+  const std::string& sql = statement.server_sql.empty() ? statement.sql : statement.server_sql;
   const auto shard = relay_->shard().value;
   if (shard < maps.size() && !maps[shard].identity) {
     auto types = statement.types;
     for (auto& type : types) type = maps[shard].local(type);
-    protocol::encode_parse(name, statement.sql, types, out);
+    protocol::encode_parse(name, sql, types, out);
   } else {
-    protocol::encode_parse(name, statement.sql, statement.types, out);
+    protocol::encode_parse(name, sql, statement.types, out);
   }
 }
 
@@ -118,16 +111,18 @@ bool Session::send_parse(Statement& statement, Disposition disposition, std::uin
   const bool had = on_server.contains(hash);
   out_.clear();
   on_server.insert(hash, tag);
-  while (auto evicted = on_server.pop_excess())
-    if (!push_close(*evicted)) break;
+  while (!making_) {  // what one Query EXECUTEs must be there together
+    const auto evicted = on_server.pop_excess();
+    if (!evicted || !push_close(*evicted)) break;
+  }
   const std::string name = protocol::server_name(hash);
   if (had) {
     push_close(hash);
   } else if (relay_->tracker().push(Request::Close, Disposition::Swallow) == Push::Queued) {
     protocol::encode_close('S', name, out_);
   }
-  append_parse(statement, name, out_);
-  if (relay_->tracker().push(Request::Parse, disposition, tag) != Push::Queued) {
+  if (!statement.from_sql) append_parse(statement, name, out_);
+  if (statement.from_sql ? !append_prepare(with_name(statement.sql, statement.name_begin, statement.name_end, name), tag) : relay_->tracker().push(Request::Parse, disposition, tag) != Push::Queued) {
     on_server.erase(hash);
     return false;
   }
@@ -157,7 +152,7 @@ bool Session::ensure_on_server(Statement& statement) {
   }
   const auto tag = next_tag_++;
   if (!send_parse(statement, Disposition::Swallow, tag)) return false;
-  flights_.push_back({tag, 'i', nullptr, statement.hash, syncs_sent_ + 1});
+  flights_.push_back({tag, 'i', statement.shared_from_this(), statement.hash, syncs_sent_ + 1});
   context_.cells.injected_commands.add();
   return true;
 }
@@ -196,6 +191,10 @@ Session::Step Session::relay_parse(const Frame& frame) {
     }
     statement = *statements_.find(parse->name);
   }
+  if (!statement->runs.empty() && !refresh_runs(*statement)) {
+    statements_.undo(tag);
+    return Step::Done;
+  }
   if (statement->unnamed) return relay_unnamed_parse(statement, tag);
   // Always parsed anew: the same text may mean other tables since another client prepared it.
   if (!send_parse(*statement, Disposition::Forward, tag)) {
@@ -225,7 +224,7 @@ Session::Check Session::check_bind(const protocol::Bind& bind, Statement& statem
   if (transaction_control(facts)) return Check::Stay;
   if (auto refusal = refuse_pin(*relay_, facts, statement.sql)) return fail_group(*refusal), Check::Failed;
   if (pipelines_freely()) {
-    note_statement(*relay_, facts, nullptr);
+    note_bound(statement, facts, nullptr);
     return Check::Stay;
   }
   auto route = route_bind(bind, statement);
@@ -238,7 +237,7 @@ Session::Check Session::check_bind(const protocol::Bind& bind, Statement& statem
                     (route->any_shard || route->shards.front() == relay_->shard()) && route->pushed_sql.empty();
   if (!here) return Check::Elsewhere;
   last_any_shard_ = route->any_shard;
-  note_statement(*relay_, facts, &*route);
+  note_bound(statement, facts, &*route);
   return Check::Stay;
 }
 
@@ -262,12 +261,18 @@ Session::Step Session::leave_server() {
   return Step::Done;
 }
 
+// Of a Bind that cannot be read: its statement is looked for before its values, as PostgreSQL does.
+SqlError Session::bind_error(const SqlError& error, const Frame& frame) {
+  const auto name = protocol::bound_statement(frame.body());
+  return name && !statements_.find(*name) ? protocol::undefined_statement(*name) : error;
+}
+
 Session::Step Session::relay_bind(const Frame& frame) {
   auto bind = protocol::decode_bind(frame.body());
   if (bind && undecided(bind->statement)) return Step::Later;
   const StatementPtr held = resolve(bind ? bind->statement : std::string_view());
   if (!bind || !held) {
-    fail_group(bind ? protocol::undefined_statement(bind->statement) : bind.error());
+    fail_group(bind ? protocol::undefined_statement(bind->statement) : bind_error(bind.error(), frame));
     return Step::Done;
   }
   Statement& statement = *held;
@@ -286,23 +291,31 @@ Session::Step Session::relay_bind(const Frame& frame) {
   if (group_.executed) throwaway_ = false;  // a second statement: the block stays where it is
   const auto& executed = statement.analysis->statements;
   if (executed.size() != 1 || group_.executed || !begin_or_throw_away(*relay_, executed.front(), statement.sql, last_any_shard_)) inject_begin(*relay_);
-  if (executed.size() == 1) {
-    own_sequences(*relay_, executed.front());
-    note_sequences(*relay_, executed.front(), statement.sql);
-  }
+  if (executed.size() == 1 && statement.runs.empty()) own_sequences(*relay_, executed.front());
+  if (!statement.runs.empty()) own_sequences(*relay_, bound_effects(statement));
+  if (executed.size() == 1) note_sequences(*relay_, executed.front(), statement.sql);
   if (relay_->suspect) note_custom_names(*relay_, statement.sql, &bind->parameters);
+  if (auto* run = relay_->suspect && !statement.runs.empty() ? statements_.find(statement.runs) : nullptr) note_custom_names(*relay_, (*run)->sql, nullptr);
   const bool alone = !group_.executed && relay_->tracker().outstanding_syncs() == 0;
   in_flight_read_only_ = executed.size() == 1 && executed.front().read_only && !in_block() && (alone || in_flight_read_only_);
   group_.executed = true;
-  if (const auto& facts = statement.analysis->statements;
-      facts.size() == 1 && facts.front().kind == routing::StatementKind::Deallocate && bind_deallocate(*bind, facts.front()))
-    return Step::Done;
+  if (!naming_portals_.empty()) std::erase_if(naming_portals_, [&](const NamingPortal& known) { return known.portal == bind->portal; });
+  if (executed.size() == 1 && !statement.from_sql) {
+    const auto kind = executed.front().kind;
+    if (kind == routing::StatementKind::Deallocate && bind_deallocate(*bind, held, executed.front())) return Step::Done;
+    if (kind == routing::StatementKind::Prepare && statement.name_end != 0 && bind_prepare(*bind, held, executed.front())) return Step::Done;
+  }
+  if (!statement.runs.empty()) {
+    if (!refresh_runs(statement)) return Step::Done;
+    note_naming_portal({std::string(bind->portal), 'N', {}, held, nullptr});
+  }
   if (!ensure_on_server(statement)) return Step::Done;
   if (!statement.unnamed && recent_binds_.size() < 64) recent_binds_.push_back(statement_hash(statement));
   out_.clear();
   protocol::encode_bind_raw(bind->portal, name_on_server(statement), bind->tail, out_);
   widen_bind();
-  if (relay_->tracker().push(Request::Bind, Disposition::Forward) == Push::Queued) relay_->send(out_);
+  if (relay_->tracker().push(Request::Bind, Disposition::Forward, statement.serial) == Push::Queued) relay_->send(out_);
+  else bind_sent_ = false;  // the server skips it: the rest of a large one is dropped
   return Step::Done;
 }
 
@@ -322,6 +335,7 @@ Session::Step Session::relay_describe(const Frame& frame) {
     fail_group(protocol::undefined_statement(describe->name));
     return Step::Done;
   }
+  if (!statement->runs.empty() && !refresh_runs(*statement)) return Step::Done;
   if (!ensure_on_server(*statement)) return Step::Done;
   const auto tag = next_tag_++;
   out_.clear();

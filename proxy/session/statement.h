@@ -27,6 +27,14 @@ struct Statement : std::enable_shared_from_this<Statement> {
   std::shared_ptr<const routing::Analysis> analysis;    // never null
   std::optional<Described> described;
   std::vector<protocol::Oid> known_types;               // from a ParameterDescription seen on the way; may be empty
+  std::uint32_t serial = 0;                             // of its definition; the tag of its Binds
+  // Made by SQL PREPARE: `sql` is that command, `analysis` of the statement behind AS.
+  bool from_sql = false;
+  // A command about a prepared statement: where `sql` names it. name_end 0: it does not.
+  std::size_t name_begin = 0, name_end = 0;
+  // Prepared by protocol and runs EXECUTE, also within EXPLAIN or CREATE TABLE AS: the client's name of what it runs, and
+  // the text with the server's name in its place, as of the last look. Empty: sent as it is.
+  std::string runs, server_sql;
 
   // Name on servers, under the parse environment of the last use.
   static constexpr std::uint64_t kNoEnvironment = ~0ULL;

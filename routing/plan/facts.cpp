@@ -256,7 +256,8 @@ void temp_relation(const sql::Statement& s, const SearchPath& path, StatementFac
 
 }  // namespace
 
-StatementFacts statement_facts(const ClusterRouting& cluster, const SearchPath& path, const sql::Statement& s) {
+StatementFacts statement_facts(const ClusterRouting& cluster, const SearchPath& path, const sql::Statement& s,
+                               std::string_view text) {
   StatementFacts f;
   f.kind = kind_of(s);
   f.begin = s.begin;
@@ -275,7 +276,9 @@ StatementFacts statement_facts(const ClusterRouting& cluster, const SearchPath& 
       if (s.from) collector.changed(r);
     }
   }
-  f.read_only = read_only_command(s, collector.read_only) && !s.opaque && !s.too_deep;
+  f.prepared = prepared_name(s, text);
+  f.prepared.quiet = !f.may_change_session && !f.runs_code && !f.uses_sequence_state && !s.opaque && !s.too_deep;
+  f.read_only = read_only_command(s, collector.read_only) && !s.opaque && !s.too_deep && f.prepared.executes.empty();
   f.may_change_session |= changes_session(f.kind) || s.too_deep || (s.command == Command::Declare && s.hold);
   f.runs_code |= runs_unseen(f.kind) || s.too_deep;
   if (f.kind == StatementKind::Begin) begin_options(s, f);

@@ -99,7 +99,7 @@ std::shared_ptr<const Analysis> Router::Impl::analyze(const ClusterRouting& clus
   }
   for (auto& statement : parsed.statements) {
     auto made = std::make_shared<StatementTemplate>();
-    analysis->statements.push_back(statement_facts(cluster, path, *statement));
+    analysis->statements.push_back(statement_facts(cluster, path, *statement, text));
     auto hints = sql::comment_hints(text.substr(statement->begin, statement->end - statement->begin));
     if (parsed.statements.size() == 1) hints = sql::comment_hints(text);
     made->hint_shard = std::move(hints.shard);

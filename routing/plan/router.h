@@ -85,6 +85,15 @@ enum class StatementKind : std::uint8_t {
   Unparsable /* the parser refused it: syntax error or newer grammar */
 };
 
+// Where a command names a prepared statement: PREPARE, DEALLOCATE name, EXECUTE, EXPLAIN or CREATE TABLE AS of an EXECUTE.
+struct PreparedName {
+  std::size_t begin = 0, end = 0;  // the name as it is written, in the text; end 0: none, or its place cannot be told
+  std::size_t query = 0;           // PREPARE: where the statement behind AS begins
+  std::string executes;            // EXECUTE, and within the others: the name as stored
+  bool quiet = false;              // EXECUTE: its arguments leave no state behind and run no code of users
+  bool shown = false;              // the text mentions pg_prepared_statements
+};
+
 // What the session must know of a statement before and after it runs. Computed once per text.
 struct StatementFacts {
   StatementKind kind = StatementKind::Empty;
@@ -107,6 +116,7 @@ struct StatementFacts {
   // CREATE TEMP TABLE/VIEW/SEQUENCE, SELECT INTO TEMP, also by schema pg_temp and by a path that begins with it, and a
   // rename of pg_temp.x: `name` is the relation's name.
   bool creates_temp = false;
+  PreparedName prepared;
 };
 
 class StatementTemplate;  // private to plan/: facts plus the analysed tree in our own form

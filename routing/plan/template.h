@@ -28,6 +28,10 @@ class StatementTemplate {
 };
 
 // facts.cpp: what the session must know of the statement.
-StatementFacts statement_facts(const ClusterRouting& cluster, const SearchPath& path, const sql::Statement& statement);
+// `text`: what the statement was parsed from.
+StatementFacts statement_facts(const ClusterRouting& cluster, const SearchPath& path, const sql::Statement& statement,
+                               std::string_view text);
+// See PreparedName; `quiet` stays false.
+PreparedName prepared_name(const sql::Statement& statement, std::string_view text);
 
 }  // namespace pgweir::routing

@@ -57,6 +57,36 @@ TEST(Facts, SessionStateIsNoticed) {
   }
 }
 
+// The name as written, and PREPARE's statement; "" where there is no name or its place cannot be told.
+std::string named(const std::string& text) {
+  const auto f = facts(text).prepared;
+  if (f.end == 0) return "";
+  return text.substr(f.begin, f.end - f.begin) + (f.query != 0 ? "|" + text.substr(f.query) : "");
+}
+
+TEST(Facts, PreparedNamesAreFound) {
+  EXPECT_EQ(named("prepare q as select 1"), "q| select 1");
+  EXPECT_EQ(named("/* prepare x */ PREPARE \"As\"(int, numeric(3, 2)) AS select 1 as a"), "\"As\"| select 1 as a");
+  EXPECT_EQ(named("prepare prepare as delete from orders"), "prepare| delete from orders");
+  EXPECT_EQ(named("execute Execute(1)"), "Execute");
+  EXPECT_EQ(named("execute \"a\"\"b\""), "\"a\"\"b\"");
+  EXPECT_EQ(named("deallocate prepare"), "prepare");
+  EXPECT_EQ(named("deallocate prepare x"), "x");
+  EXPECT_EQ(named("explain (analyze, buffers off) execute q(1)"), "q");
+  EXPECT_EQ(named("explain analyze verbose execute execute"), "execute");
+  EXPECT_EQ(named("create table execute (execute) as execute q(2) with no data"), "q");
+  EXPECT_EQ(named("explain create temp table t as execute q"), "q");
+  for (const char* text : {"deallocate all", "deallocate prepare all", "select 1", "explain select 1", "execute U&\"q\"", "discard all",
+                           "prepare transaction 'execute q'", "create table t as select 1"})
+    EXPECT_EQ(named(text), "") << text;
+  EXPECT_EQ(facts("explain execute \"Q\"").prepared.executes, "Q");
+  EXPECT_EQ(facts("prepare q as select 1").prepared.executes, "");
+  EXPECT_TRUE(facts("execute q(1, now())").prepared.quiet);
+  EXPECT_FALSE(facts("execute q(set_config('a', 'b', false))").prepared.quiet);
+  EXPECT_FALSE(facts("execute q(no_such())").prepared.quiet);
+  EXPECT_FALSE(facts("explain analyze execute q").read_only);
+}
+
 TEST(Facts, TransactionsAndNames) {
   const auto begin = facts("begin isolation level serializable read only");
   EXPECT_EQ(begin.kind, StatementKind::Begin);

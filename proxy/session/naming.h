@@ -1,0 +1,60 @@
+// What a session notes of commands that name prepared statements (PREPARE, EXECUTE, DEALLOCATE, ...) and are under way.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "proxy/pool/settings.h"
+#include "proxy/session/renamed_error.h"
+#include "proxy/session/statement.h"
+
+namespace pgweir::session {
+
+// In force when the statement of this number is complete. made null: DEALLOCATE.
+struct NameChange {
+  std::size_t statement;
+  std::string name;
+  StatementPtr made;
+};
+
+// A Query with such commands, sent with the servers' names.
+struct Naming {
+  std::vector<NameChange> changes;
+  std::vector<routing::StatementFacts> effects;  // what the statements do, with what they EXECUTE,
+  std::vector<StatementPtr> executed;            // ... which is this
+  std::vector<Renaming> renamings;
+  std::vector<std::size_t> renamed;              // number of the statement of each renaming
+  std::string text;
+  std::size_t completed = 0;                     // statements
+};
+
+// What a Query EXECUTEs is being prepared on its server.
+struct Making {
+  std::optional<protocol::SqlError> error;
+};
+
+// A portal of the extended protocol that will run such a command. kind: 'P' PREPARE, 'D' DEALLOCATE of a name that the client
+// has, 'N' any other.
+struct NamingPortal {
+  std::string portal;
+  char kind;
+  std::string name;
+  StatementPtr command, made;
+};
+
+// What a command does, with the statement that it EXECUTEs; null: not known.
+routing::StatementFacts effects_of(const routing::StatementFacts& facts, const Statement* target);
+
+// Of a command that was sent alone. utf8: see count_characters().
+Renaming renaming_of(const Statement& command, bool utf8);
+
+// Whether positions in texts of the client count UTF-8. told: its parameters.
+bool counts_utf8(const pool::Settings& told);
+
+// A parse environment that nobody else has. Thread-safe.
+std::uint64_t private_environment();
+
+}  // namespace pgweir::session
