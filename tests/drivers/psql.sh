@@ -9,7 +9,9 @@ catalog() {
   expect_match "\\d lists tables" "$1" "$(psql -X -c '\d')"
   expect_match "\\d table shows columns and keys" "$2" "$(psql -X -c "\\d $1")"
   expect_match "\\d+ and \\dt+" "$1" "$(psql -X -c "\\d+ $1" -c '\dt+')"
-  expect_match "\\l, \\du, \\df, \\dn" "fediflow" "$(psql -X -c '\l' -c '\du' -c '\df' -c '\dn')"
+  expect_match "\\du, \\df, \\dn" "app" "$(psql -X -c '\du' -c '\df' -c '\dn')"
+  # psql 15 asks for a column that pg_database has no longer in 17.
+  [ "$(q -c 'SHOW server_version_num')" -ge 170000 ] || expect_match "\\l" "fediflow" "$(psql -X -c '\l')"
 }
 
 copy_both_ways() { # TABLE FILE COLUMNS [PATTERN]: the rows of FILE, which alone match PATTERN

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <map>
 #include <stdexcept>
 
 namespace pgweir::support {
@@ -20,9 +21,11 @@ std::string script(const char* name) { return std::string(PGWEIR_SOURCE_DIR) + "
 
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
 
-const fs::path& template_directory() {
-  static const fs::path path =
-      first_line(run({.command = {script("make-template"), cache_directory().string(), bin_directory().string()}}));
+const fs::path& template_directory(const fs::path& bin) {
+  static std::map<fs::path, fs::path> made;
+  fs::path& path = made[bin];
+  if (path.empty())
+    path = first_line(run({.command = {script("make-template"), cache_directory().string(), bin.string()}}));
   return path;
 }
 
@@ -50,6 +53,10 @@ fs::path cache_directory() {
   return path;
 }
 
+fs::path newer_postgres(int major) {
+  return first_line(run({.command = {script("postgres-binaries"), std::to_string(major)}}, Milliseconds{600'000}));
+}
+
 const Certificates& certificates() {
   static const Certificates files = [] {
     const fs::path directory = cache_directory() / "tls";
@@ -66,7 +73,7 @@ const Certificates& certificates() {
 
 PgCluster::PgCluster(PgOptions options)
     : options_(std::move(options)), temp_("pg"), data_(temp_.path() / "data"), port_(free_port()) {
-  run({.command = {"cp", "-a", "--reflink=auto", template_directory().string(), data_.string()}});
+  run({.command = {"cp", "-a", "--reflink=auto", template_directory(bin()).string(), data_.string()}});
   configure();
   start();
 }
@@ -74,13 +81,15 @@ PgCluster::PgCluster(PgOptions options)
 PgCluster::PgCluster(Replica, const PgCluster& primary)
     : options_(primary.options_), temp_("pg"), data_(temp_.path() / "data"), port_(free_port()) {
   own_by_postgres(temp_.path());
-  run({.command = {(bin_directory() / "pg_basebackup").string(), "-h", primary.data_.string(), "-p",
+  run({.command = {(bin() / "pg_basebackup").string(), "-h", primary.data_.string(), "-p",
                    std::to_string(primary.port_), "-U", "postgres", "-D", data_.string(), "-c", "fast", "-X", "stream",
                    "-R", "--no-sync"},
        .as_postgres = true});
   configure();
   start();
 }
+
+fs::path PgCluster::bin() const { return options_.bin.empty() ? bin_directory() : options_.bin; }
 
 PgCluster::~PgCluster() {
   if (!process_.running()) return;
@@ -121,7 +130,7 @@ void PgCluster::configure() const {
 
 void PgCluster::spawn() {
   // SIGQUIT is PostgreSQL's immediate shutdown: what should happen when the test process dies.
-  process_ = Process({.command = {(bin_directory() / "postgres").string(), "-D", data_.string()},
+  process_ = Process({.command = {(bin() / "postgres").string(), "-D", data_.string()},
                       .output = temp_.path() / "server.log",
                       .directory = data_,
                       .as_postgres = true,

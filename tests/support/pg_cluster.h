@@ -19,6 +19,7 @@ struct PgOptions {
   int max_connections = 200;
   std::vector<std::string> settings;  // further lines of postgresql.conf: "log_statement = 'all'"
   std::vector<std::string> hba;       // replaces the default lines for TCP (SCRAM for everybody)
+  std::filesystem::path bin;          // of another PostgreSQL than PGWEIR_PG_BIN or Debian's 15: newer_postgres()
 };
 
 // A server on 127.0.0.1 and a free port, TLS on, SCRAM, locale C, UTF8, time zone UTC, wal_level replica. Roles:
@@ -64,6 +65,7 @@ class PgCluster {
  private:
   struct Replica {};
   PgCluster(Replica, const PgCluster& primary);
+  std::filesystem::path bin() const;
   void configure() const;
   void spawn();
 
@@ -79,6 +81,9 @@ struct Certificates {
   std::string ca, server_cert, server_key, client_cert, client_key;  // the client's is for user app
 };
 const Certificates& certificates();
+
+// The programs of PostgreSQL 17 or 18 (scripts/lib/postgres-binaries fetches them once); throws where they cannot be had.
+std::filesystem::path newer_postgres(int major);
 
 // Where templates and certificates are cached between test runs.
 std::filesystem::path cache_directory();
