@@ -13,6 +13,7 @@
 #include <chrono>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -28,6 +29,7 @@
 namespace pgweir::pool {
 
 class Checkout;
+class Lease;
 class PoolManager;
 class ServerConnection;
 using Clock = std::chrono::steady_clock;
@@ -81,6 +83,12 @@ class Pool {
   // No new connections, idle ones closed; leased ones are closed when they come back.
   void drain();
 
+  // A connection that is not shared, for `target` (another than the pool's: with startup parameters of its own), in this
+  // pool's budget: an idle one is closed for it where need be. Called on a worker; `done` runs there once, not from
+  // within: with the lease, or with an empty one and the reason (53300: the budget is used up; nobody waits for it).
+  using Owned = std::function<void(Lease, const protocol::SqlError&)>;
+  void open_own(std::shared_ptr<const ServerTarget> target, Owned done);
+
   // Called on the worker that the connection lives on. The connection must be clean: idle on the server, nothing owed.
   void release(std::unique_ptr<ServerConnection> connection);
   // The connection is destroyed and its place in the budget is free.
@@ -115,6 +123,7 @@ class Pool {
   void give(std::unique_ptr<ServerConnection> connection, CheckoutTicket to);
   void migrate(ServerConnection* claimed, CheckoutTicket to);
   void finish_migration(ServerConnection* claimed, CheckoutTicket to);
+  void connect_own(net::Worker& here, std::shared_ptr<const ServerTarget> target, std::shared_ptr<Owned> done);
   void on_idle_closed(ServerConnection* connection);
   // Every so often on each worker: expired connections are closed, waiting requests get new ones while the budget allows.
   void maintain(unsigned worker);

@@ -3,6 +3,8 @@
 
 #include <compare>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "config/config.h"
 #include "routing/types.h"
@@ -33,6 +35,8 @@ struct ServerTarget {
   config::ServerTls tls;
   std::string label;      // "eu1/primary", "eu1/replica0": for messages and metrics
   bool primary = true;    // in_hot_standby must be off
+  // Further startup parameters; only of connections that are not shared (Pool::open_own).
+  std::vector<std::pair<std::string, std::string>> startup = {};
   bool operator==(const ServerTarget&) const = default;
 };
 

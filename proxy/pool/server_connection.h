@@ -14,6 +14,7 @@
 
 #include "protocol/auth/server_authenticator.h"
 #include "protocol/frame_reader.h"
+#include "protocol/message_type.h"
 #include "protocol/reply_tracker.h"
 #include "protocol/statement_names.h"
 #include "protocol/transaction_status.h"
@@ -113,6 +114,9 @@ class ServerConnection final : public net::StreamHandler {
   std::size_t on_tls_answer(std::string_view bytes);
   std::size_t on_login_bytes(std::string_view bytes);
   bool on_login_frame(const protocol::Frame& frame);
+  bool on_negotiation(std::string_view body);
+  bool asked_too_much() const;
+  void begin_again();
   void on_auth_step(protocol::AuthStep step);
   void on_ready();
   std::size_t on_idle_bytes(std::string_view bytes);
@@ -132,7 +136,9 @@ class ServerConnection final : public net::StreamHandler {
   SettingsPtr parameters_ = Settings::empty();
   Settings::Map login_parameters_;
   std::int32_t backend_pid_ = 0;
-  std::string cancel_key_;
+  std::string cancel_key_;                   // 4 bytes in protocol 3.0, up to 256 in 3.2
+  std::uint32_t protocol_ = protocol::kProtocol32;  // asked for, then agreed on
+  bool server_answered_ = false;             // with a message of the login that was not an error
   protocol::SqlError last_error_;
   Clock::time_point created_, idle_since_;
   std::chrono::milliseconds lifetime_{0};

@@ -105,9 +105,10 @@ void ServerConnection::send_startup() {
   options.allow_cleartext = stream_->tls_active() || target_->endpoint.unix_socket;
   if (stream_->tls_active()) options.channel_binding_data = stream_->tls_info().server_end_point;
   authenticator_ = std::make_unique<protocol::ServerAuthenticator>(std::move(options));
+  std::vector<std::pair<std::string_view, std::string_view>> parameters = {{"user", target_->user}, {"database", target_->database}};
+  for (const auto& [name, value] : target_->startup) parameters.emplace_back(name, value);
   std::string startup;
-  const std::pair<std::string_view, std::string_view> parameters[] = {{"user", target_->user}, {"database", target_->database}};
-  protocol::encode_startup(protocol::kProtocol30, parameters, startup);
+  protocol::encode_startup(protocol_, parameters, startup);
   stream_->send(startup);
 }
 
@@ -121,6 +122,7 @@ std::size_t ServerConnection::on_login_bytes(std::string_view bytes) {
       return bytes.size();
     }
     if (!on_login_frame(frame)) return bytes.size();
+    server_answered_ = true;
   }
   return bytes.size() - rest.size();
 }
@@ -138,17 +140,45 @@ bool ServerConnection::on_login_frame(const protocol::Frame& frame) {
         cancel_key_ = std::string(key->key);
       }
       return true;
-    case 'N':
-    case 'v': return true;
+    case 'N': return true;
+    case 'v': return on_negotiation(frame.body());
     case 'E': {
       auto fields = protocol::decode_error(frame.body());
       if (fields) last_error_ = protocol::to_sql_error(*fields);
+      if (asked_too_much()) return begin_again(), false;
       fail(last_error_);
       return false;
     }
     case 'Z': on_ready(); return false;
     default: fail({"08P01", "server " + target_->label + " sent an unexpected message during login", {}, {}, {}, {}}); return false;
   }
+}
+
+// The server speaks an older minor version than it was asked for. No option was asked for, so it can name none.
+bool ServerConnection::on_negotiation(std::string_view body) {
+  const auto answer = protocol::decode_negotiate_protocol_version(body);
+  if (!answer || answer->version < protocol::kProtocol30 || answer->version >= protocol_ || !answer->unknown_options.empty()) {
+    fail({"08P01", "server " + target_->label + " sent an invalid answer to the protocol version it was asked for", {}, {}, {}, {}});
+    return false;
+  }
+  protocol_ = protocol::kProtocol30;
+  return true;
+}
+
+// Servers from before the negotiation, and some poolers, refuse the packet: nothing but this error has come.
+bool ServerConnection::asked_too_much() const {
+  const bool refused = last_error_.sqlstate == "0A000" || last_error_.sqlstate == "08P01";
+  return refused && protocol_ != protocol::kProtocol30 && !server_answered_;
+}
+
+void ServerConnection::begin_again() {
+  protocol_ = protocol::kProtocol30;
+  last_error_ = {};
+  state_ = State::Resolving;
+  stream_->close();
+  worker_->defer([this, alive = alive_] {
+    if (*alive && state_ == State::Resolving) start();
+  });
 }
 
 void ServerConnection::on_auth_step(protocol::AuthStep step) {

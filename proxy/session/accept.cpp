@@ -5,6 +5,7 @@
 #include "protocol/backend_codec.h"
 #include "proxy/session/admin_session.h"
 #include "proxy/session/login.h"
+#include "proxy/session/replication.h"
 #include "proxy/session/session.h"
 #include "proxy/session/worker_context.h"
 
@@ -42,11 +43,14 @@ void drain(runtime::Runtime& runtime, net::Worker& worker, bool now) {
   std::vector<AdminSession*> consoles;
   for (const auto& [id, console] : context.consoles) consoles.push_back(console.get());
   for (auto* console : consoles) console->close();
+  std::vector<Replication*> replications;
+  for (const auto& [id, replication] : context.replications) replications.push_back(replication.get());
+  for (auto* replication : replications) replication->close();
 }
 
 std::size_t session_count(runtime::Runtime& runtime, net::Worker& worker) {
   auto& context = WorkerContext::of(runtime, worker);
-  return context.sessions.size() + context.logins.size() + context.consoles.size();
+  return context.sessions.size() + context.logins.size() + context.consoles.size() + context.replications.size();
 }
 
 std::vector<runtime::ClientInfo> client_infos(runtime::Runtime& runtime, net::Worker& worker) {
@@ -54,6 +58,7 @@ std::vector<runtime::ClientInfo> client_infos(runtime::Runtime& runtime, net::Wo
   std::vector<runtime::ClientInfo> infos;
   infos.reserve(context.sessions.size());
   for (const auto& [id, session] : context.sessions) infos.push_back(session->info());
+  for (const auto& [id, replication] : context.replications) infos.push_back(replication->info());
   return infos;
 }
 

@@ -36,6 +36,7 @@ Result<AuthMethod> admit_by_hba(const config::Hba& hba, const Newcomer& client) 
   request.tls = client.tls.has_value();
   request.user = client.user;
   request.database = client.database;
+  request.replication = client.replication;
   if (const auto address = net::ip_of(client.peer)) request.address = *address;
   std::vector<config::IpNetwork> own;
   if (hba.uses_own_networks()) own = net::own_networks();

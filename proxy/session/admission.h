@@ -17,6 +17,7 @@ struct Newcomer {
   net::SocketAddress peer;
   std::string user, database;
   std::optional<net::TlsInfo> tls;  // absent without TLS
+  bool replication = false;         // a physical one: `replication` of an hba_file means it
 };
 
 // The method, or the refusal (28000) in PostgreSQL's words. Thread-safe.

@@ -5,6 +5,7 @@
 #include "proxy/session/admin_session.h"
 #include "proxy/session/cancel.h"
 #include "proxy/session/peer_cancel.h"
+#include "proxy/session/replication.h"
 #include "proxy/session/session.h"
 
 namespace pgweir::session {
@@ -113,6 +114,7 @@ void Login::on_cancel(std::int32_t pid, std::string_view key) {
   there.post([&runtime, &there, told, session = target->session] {
     auto& context = WorkerContext::of(runtime, there);
     if (auto found = context.sessions.find(session); found != context.sessions.end()) found->second->cancel(told);
+    if (auto found = context.replications.find(session); found != context.replications.end()) found->second->cancel();
   });
 }
 
@@ -144,8 +146,11 @@ void Login::on_startup() {
   keyed_settings_ = pool::Settings::intern(settings);
   if (!application_name_.empty()) settings["application_name"] = application_name_;
   identity_.startup = pool::Settings::intern(std::move(settings));
-  if (request.replication != protocol::Replication::None)
-    return fail({"0A000", "replication connections are not supported", {}, "Connect to the server directly.", "pgweir_refuse", "replication"});
+  if (request.replication != protocol::Replication::None) {
+    auto place = replication_place(*snapshot_->config, request.replication, identity_.database, hint_shard_);
+    identity_.database = std::move(place.cluster);
+    hint_shard_ = std::move(place.shard);
+  }
   if (context_.runtime.draining) return fail({"57P03", "the proxy is shutting down", {}, {}, {}, {}});
   // Early, to spare the authentication; exactly in take_slot().
   if (const auto most = snapshot_->config->listen.max_clients; context_.runtime.client_slots.all() >= most && !is_console())
@@ -155,6 +160,14 @@ void Login::on_startup() {
 
 bool Login::is_console() const {
   return identity_.database == snapshot_->config->admin.database || (identity_.database == "pgbouncer" && !snapshot_->config->find_cluster("pgbouncer"));
+}
+
+void Login::start_replication() {
+  timer_.cancel();
+  state_ = State::Done;
+  stream_->set_handler(nullptr);
+  Replication::start(context_, std::move(stream_), std::move(identity_), *snapshot_, negotiation_.startup().replication, hint_shard_);
+  end();
 }
 
 // The parameters that a session with these settings starts with: known, or asked of a server of the home shard.

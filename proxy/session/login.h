@@ -41,6 +41,7 @@ class Login final : public net::Disposable, public net::StreamHandler, public po
   void on_auth_step(protocol::AuthStep step);
   void authenticated(const protocol::AuthDone& done);
   bool take_slot();
+  void start_replication();
   void welcome();
   void on_checkout(std::vector<pool::Lease> leases) override;
   void on_checkout_failed(const protocol::SqlError& error) override;

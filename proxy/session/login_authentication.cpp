@@ -37,7 +37,8 @@ protocol::Secret to_secret(const config::Secret& secret) {
 
 void Login::start_authentication() {
   const auto& config = *snapshot_->config;
-  Newcomer newcomer{peer_, identity_.user, identity_.database, {}};
+  const bool physical = negotiation_.startup().replication == protocol::Replication::Physical;
+  Newcomer newcomer{peer_, identity_.user, identity_.database, {}, physical};
   if (stream_->tls_active()) newcomer.tls = stream_->tls_info();
   const auto method = admit(config, newcomer);
   if (!method) {
@@ -154,6 +155,7 @@ void Login::authenticated(const protocol::AuthDone& done) {
   }
   if (!config.find_cluster(identity_.database))
     return fail({"3D000", "database \"" + identity_.database + "\" does not exist", {}, {}, {}, {}});
+  if (negotiation_.startup().replication != protocol::Replication::None) return start_replication();
   welcome();
 }
 

@@ -5,6 +5,7 @@
 #include "proxy/session/admin_session.h"
 #include "proxy/session/listening.h"
 #include "proxy/session/login.h"
+#include "proxy/session/replication.h"
 #include "proxy/session/session.h"
 
 namespace pgweir::session {

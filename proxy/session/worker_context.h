@@ -18,6 +18,7 @@ class Session;
 class AdminSession;
 class Login;
 class Listening;
+class Replication;
 
 class WorkerContext {
  public:
@@ -44,6 +45,7 @@ class WorkerContext {
   std::unordered_map<std::uint64_t, std::unique_ptr<AdminSession>> consoles;
   std::unordered_map<const pool::Pool*, std::unique_ptr<Listening>> listenings;   // those that live on this worker
   bool listening_stops = false;   // they are to be closed when the worker stops
+  std::unordered_map<std::uint64_t, std::unique_ptr<Replication>> replications;  // by session id
 
  private:
   runtime::SnapshotPtr snapshot_;

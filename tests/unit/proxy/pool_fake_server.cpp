@@ -182,10 +182,12 @@ bool FakeServer::log_in(Connection& connection) {
   const unsigned now_open = ++open_;
   for (unsigned peak = peak_; now_open > peak && !peak_.compare_exchange_weak(peak, now_open);) {
   }
-  return answer_startup(connection);
+  std::uint32_t version = 0;
+  std::memcpy(&version, packet->data(), std::min<std::size_t>(packet->size(), 4));
+  return answer_startup(connection, ntohl(version) == (3u << 16 | 2u));
 }
 
-bool FakeServer::answer_startup(Connection& connection) {
+bool FakeServer::answer_startup(Connection& connection, bool newer) {
   std::optional<std::string> refusal;
   {
     std::unique_lock lock(mutex_);
@@ -194,14 +196,19 @@ bool FakeServer::answer_startup(Connection& connection) {
     --held_;
     refusal = refusal_;
   }
+  const Newer how = newer_;
+  if (newer && how == Newer::Refuses && !refusal) refusal = "0A000";
   if (refusal) {
     connection.send(error_message("FATAL", *refusal, "the fake server refuses"));
     return false;
   }
   ++logins_;
   const std::string end(1, '\0');
-  return connection.send(message('R', number(0)) + message('S', "server_version" + end + "15.0" + end) +
-                         message('K', number(4711) + number(logins_)) + message('Z', "I"));
+  const bool older = newer && how == Newer::Negotiates;
+  const std::string key = newer && !older ? std::string(32, 'k') : number(logins_);
+  return connection.send((older ? message('v', number(3u << 16) + number(0)) : std::string()) + message('R', number(0)) +
+                         message('S', "server_version" + end + "15.0" + end) + message('K', number(4711) + key) +
+                         message('Z', "I"));
 }
 
 }  // namespace pgweir::pool

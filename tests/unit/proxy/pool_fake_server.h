@@ -37,6 +37,9 @@ class FakeServer {
   void hold_logins(bool hold);
   // Startup packets are answered by this error until it is called with nothing.
   void refuse_logins(std::optional<std::string> sqlstate);
+  // What it does when it is asked for protocol 3.2: 18 speaks it, 15 negotiates, and others refuse the packet.
+  enum class Newer { Speaks, Negotiates, Refuses };
+  void meet_newer(Newer how) { newer_ = how; }
   // FATAL 57P01 on every connection, then the end, as pg_terminate_backend does it; returns when it has been sent.
   // Only without TLS.
   void end_connections();
@@ -46,12 +49,13 @@ class FakeServer {
   void accept_loop();
   void serve(Connection& connection);
   bool log_in(Connection& connection);
-  bool answer_startup(Connection& connection);
+  bool answer_startup(Connection& connection, bool newer);
 
   const bool tls_;
   SSL_CTX* context_ = nullptr;
   int listener_ = -1;
   std::uint16_t port_ = 0;
+  std::atomic<Newer> newer_{Newer::Speaks};
   std::atomic<unsigned> open_{0}, peak_{0}, logins_{0}, queries_{0}, held_{0};
   std::mutex mutex_;
   std::condition_variable changed_;

@@ -1,0 +1,79 @@
+// Pool: connections of one client alone.
+#include <algorithm>
+
+#include "proxy/pool/pool.h"
+#include "proxy/pool/pool_manager.h"
+#include "proxy/pool/server_connection.h"
+
+namespace pgweir::pool {
+namespace {
+
+protocol::SqlError full(const Pool& pool) {
+  return {"53300", "no server connection is free for a connection of its own",
+          "Pool of " + pool.target()->label + " for user \"" + pool.key().user + "\": " +
+              std::to_string(pool.stats().total) + " in use, " + std::to_string(pool.limits().size) + " allowed.",
+          "Raise pool.size.", {}, {}};
+}
+
+}  // namespace
+
+void Pool::open_own(std::shared_ptr<const ServerTarget> target, Owned done) {
+  net::Worker& here = *net::Worker::current();
+  const auto held = std::make_shared<Owned>(std::move(done));
+  std::unique_ptr<ServerConnection> idle;
+  ServerConnection* claimed = nullptr;
+  auto take = Take::Unavailable;
+  {
+    const std::lock_guard lock(mutex_);
+    // Whoever waits was there before. A place comes first: the idle connections are of use to others.
+    if (waiters_.empty() && !draining_)
+      take = take_place_locked() ? Take::Connecting : take_locked(here.index(), idle, claimed);
+    if (take == Take::Leased || take == Take::Migrating) ++connecting_;  // its place changes hands
+  }
+  switch (take) {
+    case Take::Unavailable:
+      here.defer([this, held] { (*held)({}, full(*this)); });
+      return;
+    case Take::Connecting: break;
+    case Take::Leased:
+      idle->terminate();
+      here.defer([gone = std::shared_ptr<ServerConnection>(std::move(idle))] {});
+      break;
+    case Take::Migrating:
+      claimed->worker().post([this, claimed, target, held, &here] {
+        std::shared_ptr<ServerConnection> gone;
+        {
+          const std::lock_guard lock(mutex_);
+          auto at = std::find_if(claimed_.begin(), claimed_.end(), [&](const auto& c) { return c.get() == claimed; });
+          gone = std::move(*at);
+          claimed_.erase(at);
+        }
+        gone->terminate();
+        gone->worker().defer([gone] {});
+        here.post([this, target, held, &here] { connect_own(here, target, held); });
+      });
+      return;
+  }
+  connect_own(here, std::move(target), held);
+}
+
+void Pool::connect_own(net::Worker& here, std::shared_ptr<const ServerTarget> target, std::shared_ptr<Owned> done) {
+  const PoolLimits limits = this->limits();
+  ServerConnection::open(here, *this, std::move(target), limits, manager_.services(),
+                         [this, done](std::unique_ptr<ServerConnection> connection, const protocol::SqlError& error) {
+                           bool open = false;
+                           {
+                             const std::lock_guard lock(mutex_);
+                             --connecting_;
+                             if (!connection) {
+                               // Not kept as the pool's failure: others may be let in where this one is not.
+                               --total_;
+                               open = connecting_ < waiters_.size() && take_place_locked();
+                             }
+                           }
+                           if (open) connect({});
+                           (*done)(connection ? Lease(this, std::move(connection)) : Lease(), error);
+                         });
+}
+
+}  // namespace pgweir::pool
