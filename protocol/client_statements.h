@@ -3,17 +3,18 @@
 // thread-safe.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
+#include <new>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 
 #include "protocol/fifo.h"
 #include "protocol/result.h"
+#include "protocol/thin_vector.h"
 
 namespace pgweir::protocol {
 
@@ -23,8 +24,8 @@ SqlError undefined_statement(std::string_view name);
 SqlError too_many_statements(std::size_t count, std::size_t bytes, std::size_t max_count, std::size_t max_bytes);
 
 struct ClientStatementLimits {
-  std::size_t count = 10'000;
-  std::size_t bytes = 32u << 20;  // names and what the owner says a statement weighs
+  std::uint32_t count = 10'000;
+  std::uint32_t bytes = 32u << 20;  // names and what the owner says a statement weighs
 };
 
 template <class Handle>
@@ -35,32 +36,32 @@ class ClientStatements {
   // Parse: the name stands for the handle from here on. The empty name is replaced, another one that exists is 42P05.
   // bytes: its weight. tag: the ReplyTracker's; every put and erase stays undoable until confirm(tag).
   std::optional<SqlError> put(std::string_view name, Handle handle, std::size_t bytes, std::uint32_t tag) {
-    auto found = map_.find(name);
-    if (found != map_.end() && !name.empty()) return duplicate_statement(name);
+    const Item* found = item(name);
+    if (found != nullptr && !name.empty()) return duplicate_statement(name);
     const std::size_t weight = name.size() + bytes;
-    const std::size_t freed = found == map_.end() ? 0 : found->second.weight;
-    if ((found == map_.end() && map_.size() >= limits_.count) || bytes_ - freed + weight > limits_.bytes)
-      return too_many_statements(map_.size(), bytes_, limits_.count, limits_.bytes);
-    exchange(name, Item{std::move(handle), weight}, tag);
+    const std::size_t freed = found == nullptr ? 0 : found->weight();
+    if ((found == nullptr && items_.size() >= limits_.count) || bytes_ - freed + weight > limits_.bytes)
+      return too_many_statements(items_.size(), bytes_, limits_.count, limits_.bytes);
+    exchange(name, Item(name, std::move(handle), static_cast<std::uint32_t>(weight)), tag);
     return std::nullopt;
   }
 
   // Valid until the map changes. nullptr: undefined_statement(name).
   Handle* find(std::string_view name) {
-    auto found = map_.find(name);
-    return found == map_.end() ? nullptr : &found->second.handle;
+    Item* found = item(name);
+    return found == nullptr ? nullptr : &found->handle();
   }
 
   // Close or DEALLOCATE. False when there was none (which Close does not mind).
   bool erase(std::string_view name, std::uint32_t tag) {
-    if (!map_.contains(name)) return false;
-    exchange(name, std::nullopt, tag);
+    if (item(name) == nullptr) return false;
+    exchange(name, Item(), tag);
     return true;
   }
 
   // DEALLOCATE ALL, DISCARD ALL; undoable like an erase of each.
   void erase_all(std::uint32_t tag) {
-    while (!map_.empty()) exchange(std::string(map_.begin()->first), std::nullopt, tag);
+    while (!items_.empty()) exchange(std::string(items_.back().name()), Item(), tag);
   }
 
   // The reply came: changes with this tag are final.
@@ -101,52 +102,96 @@ class ClientStatements {
   }
 
   template <class Visit>
-  void for_each(Visit visit) const {  // visit(name, handle), in no order
-    for (const auto& [name, item] : map_) visit(std::string_view(name), item.handle);
+  void for_each(Visit visit) const {  // visit(name, handle), by name
+    for (const Item& each : items_) visit(each.name(), std::as_const(each.handle()));
+  }
+  // The same with handles that may be replaced by others for the same statements.
+  template <class Visit>
+  void for_each_handle(Visit visit) {
+    for (Item& each : items_) visit(each.name(), each.handle());
   }
 
-  std::size_t size() const { return map_.size(); }
+  std::size_t size() const { return items_.size(); }
   std::size_t bytes() const { return bytes_; }
   std::size_t unconfirmed() const { return journal_.size(); }
+  // Gives back the memory that nothing is kept in.
+  void trim() {
+    items_.trim();
+    journal_.trim();
+  }
 
  private:
-  struct Item {
-    Handle handle;
-    std::size_t weight;
+  // A statement and its name, in one piece of memory. Empty: none.
+  class Item {
+   public:
+    Item() = default;
+    Item(std::string_view name, Handle handle, std::uint32_t weight)
+        : node_(new (::operator new(sizeof(Node) + name.size())) Node{std::move(handle), weight, static_cast<std::uint32_t>(name.size())}) {
+      name.copy(reinterpret_cast<char*>(node_ + 1), name.size());
+    }
+    Item(Item&& other) noexcept : node_(std::exchange(other.node_, nullptr)) {}
+    Item& operator=(Item&& other) noexcept {
+      std::swap(node_, other.node_);
+      return *this;
+    }
+    ~Item() {
+      if (node_ == nullptr) return;
+      node_->~Node();
+      ::operator delete(node_);
+    }
+    explicit operator bool() const { return node_ != nullptr; }
+    std::string_view name() const { return {reinterpret_cast<const char*>(node_ + 1), node_->name_size}; }
+    Handle& handle() const { return node_->handle; }
+    std::uint32_t weight() const { return node_->weight; }
+
+   private:
+    struct Node {
+      Handle handle;
+      std::uint32_t weight, name_size;  // the name lies behind
+    };
+    Node* node_ = nullptr;
   };
   struct Change {
-    std::uint32_t tag;
+    std::uint32_t tag = 0;
     std::string name;
-    std::optional<Item> before;
-  };
-  struct Hasher {
-    using is_transparent = void;
-    std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
+    Item before;
   };
 
-  void exchange(std::string_view name, std::optional<Item> item, std::uint32_t tag) {
+  Item* place(std::string_view name) {  // where it is, or belongs
+    return std::lower_bound(items_.begin(), items_.end(), name,
+                            [](const Item& each, std::string_view text) { return each.name() < text; });
+  }
+  Item* item(std::string_view name) {
+    Item* found = place(name);
+    return found == items_.end() || found->name() != name ? nullptr : found;
+  }
+  void exchange(std::string_view name, Item now, std::uint32_t tag) {
     std::string key(name);
-    auto found = map_.find(name);
-    std::optional<Item> before;
-    if (found != map_.end()) before = found->second;
-    assign(key, std::move(item));
+    Item before = assign(key, std::move(now));
     journal_.push_back(Change{tag, std::move(key), std::move(before)});
   }
-  void assign(const std::string& name, std::optional<Item> item) {
-    auto found = map_.find(name);
-    if (found != map_.end()) bytes_ -= found->second.weight;
-    if (!item) {
-      if (found != map_.end()) map_.erase(found);
-      return;
+  // What was there before.
+  Item assign(std::string_view name, Item now) {
+    Item* found = place(name);
+    const bool there = found != items_.end() && found->name() == name;
+    if (now) bytes_ += now.weight();
+    if (!there) {
+      if (now) items_.insert(found, std::move(now));
+      return {};
     }
-    bytes_ += item->weight;
-    map_.insert_or_assign(name, std::move(*item));
+    bytes_ -= found->weight();
+    Item before = std::move(*found);
+    if (now)
+      *found = std::move(now);
+    else
+      items_.erase(found);
+    return before;
   }
 
   ClientStatementLimits limits_;
-  std::unordered_map<std::string, Item, Hasher, std::equal_to<>> map_;
-  Fifo<Change> journal_;  // oldest first; as long as the requests in flight, which the ReplyTracker bounds
-  std::size_t bytes_ = 0;
+  ThinVector<Item> items_;  // by name. A client has few
+  Fifo<Change> journal_;    // oldest first; as long as the requests in flight, which the ReplyTracker bounds
+  std::uint32_t bytes_ = 0;
 };
 
 }  // namespace pgweir::protocol

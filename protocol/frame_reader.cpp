@@ -11,21 +11,13 @@ TypeSet make_type_set(std::string_view letters) {
 }
 
 FrameLimits frontend_limits(std::uint32_t max_whole) {
-  FrameLimits limits;
-  limits.known = make_type_set("BCdcfDEHFPpQSX");
-  limits.streamable = make_type_set("d");
-  limits.small = make_type_set("CcDEHSX");
-  limits.max_whole = max_whole;
-  return limits;
+  static const FrameTypes types{make_type_set("BCdcfDEHFPpQSX"), make_type_set("d"), make_type_set("CcDEHSX")};
+  return {&types, max_whole};
 }
 
 FrameLimits backend_limits(std::uint32_t max_whole) {
-  FrameLimits limits;
-  limits.known = make_type_set("RK23CWdcGHDIEVvnNAtS1sZT");
-  limits.streamable = make_type_set("dDV");
-  limits.small = make_type_set("K23cInsZ1");
-  limits.max_whole = max_whole;
-  return limits;
+  static const FrameTypes types{make_type_set("RK23CWdcGHDIEVvnNAtS1sZT"), make_type_set("dDV"), make_type_set("K23cInsZ1")};
+  return {&types, max_whole};
 }
 
 Frame FrameReader::next_chunk(std::string_view& input) {
@@ -44,9 +36,9 @@ Frame FrameReader::next_special(std::string_view& input) {
   const std::uint32_t length = load_u32(input, 1);
   if (fault_ != Fault::None) return fail(fault_, fault_type_, fault_length_);
   const auto index = static_cast<unsigned char>(type);
-  if (!limits_.known[index]) return fail(Fault::UnknownType, type, length);
+  if (!types_->known[index]) return fail(Fault::UnknownType, type, length);
   if (length < 4) return fail(Fault::InvalidLength, type, length);
-  if (limits_.small[index] && length - 4 > kSmallMessageLimit) return fail(Fault::InvalidLength, type, length);
+  if (types_->small[index] && length - 4 > kSmallMessageLimit) return fail(Fault::InvalidLength, type, length);
   if (length > kLargeMessageLimit) return fail(Fault::InvalidLength, type, length);
   if (length <= max_whole_length_) {
     const std::size_t size = std::size_t{length} + 1;
@@ -55,7 +47,7 @@ Frame FrameReader::next_special(std::string_view& input) {
     input.remove_prefix(size);
     return frame;
   }
-  const bool streams = large_allowed_ || (limits_.streamable[index] && length < limits_.max_streamed);
+  const bool streams = large_allowed_ || (types_->streamable[index] && length < max_streamed_);
   if (!streams) return fail(Fault::TooLarge, type, length);
   large_allowed_ = false;
   streaming_type_ = type;
@@ -67,7 +59,7 @@ Frame FrameReader::next_special(std::string_view& input) {
 
 Frame FrameReader::incomplete(std::string_view& input, char type, std::size_t size) {
   const auto whole = static_cast<std::uint32_t>(size);
-  if (!limits_.streamable[static_cast<unsigned char>(type)] && !stream_incomplete_)
+  if (!types_->streamable[static_cast<unsigned char>(type)] && !stream_incomplete_)
     return Frame{Frame::Kind::NeedMore, type, false, false, whole, size, {}};
   stream_incomplete_ = false;
   streaming_type_ = type;

@@ -23,10 +23,16 @@ namespace pgweir::protocol {
 using TypeSet = std::bitset<256>;
 TypeSet make_type_set(std::string_view letters);
 
-struct FrameLimits {
+// What the protocol says of each type.
+struct FrameTypes {
   TypeSet known;       // any other type byte is an error at once: its length means nothing
   TypeSet streamable;  // may be given in Chunks; of the known
   TypeSet small;       // bounded by kSmallMessageLimit, as PostgreSQL does; of the known
+  TypeSet plain = known & ~small;  // needs no check but the common length bound
+};
+
+struct FrameLimits {
+  const FrameTypes* types;  // outlives every reader
   std::uint32_t max_whole = 16u << 20;               // bytes of a whole message (header included) that does not stream
   std::uint32_t max_streamed = kLargeMessageLimit;  // bytes of a streamed message
 };
@@ -54,7 +60,8 @@ class FrameReader {
  public:
   enum class Fault : std::uint8_t { None, UnknownType, InvalidLength, TooLarge };
 
-  explicit FrameReader(const FrameLimits& limits) : limits_(limits) {}
+  explicit FrameReader(const FrameLimits& limits)
+      : types_(limits.types), max_whole_length_(limits.max_whole - 1), max_streamed_(limits.max_streamed) {}
 
   // The next frame; what it covers is removed from the front of `input`. NeedMore and Error take nothing; an Error
   // stays (the connection cannot be resynchronised) unless allow_large() is called.
@@ -64,7 +71,7 @@ class FrameReader {
     const char type = input[0];
     const std::uint32_t length = load_u32(input, 1);
     const auto index = static_cast<unsigned char>(type);
-    if (fault_ != Fault::None || length < 4 || length > max_whole_length_ || !plain_[index]) return next_special(input);
+    if (fault_ != Fault::None || length < 4 || length > max_whole_length_ || !types_->plain[index]) return next_special(input);
     const std::size_t size = std::size_t{length} + 1;
     if (size > input.size()) return incomplete(input, type, size);
     Frame frame{Frame::Kind::Message, type, true, true, length + 1, 0, input.substr(0, size)};
@@ -94,15 +101,15 @@ class FrameReader {
   Frame incomplete(std::string_view& input, char type, std::size_t size);
   Frame fail(Fault fault, char type, std::uint32_t length);
 
-  FrameLimits limits_;
-  TypeSet plain_ = limits_.known & ~limits_.small;        // needs no check but the common length bound
-  std::uint32_t max_whole_length_ = limits_.max_whole - 1;  // the same bound for the length field
+  const FrameTypes* types_;
+  std::uint32_t max_whole_length_;  // of the length field
+  std::uint32_t max_streamed_;
   std::uint32_t streaming_left_ = 0;
-  char streaming_type_ = 0;
   std::uint32_t streaming_size_ = 0;
-  Fault fault_ = Fault::None;
-  char fault_type_ = 0;
   std::uint32_t fault_length_ = 0;
+  char streaming_type_ = 0;
+  char fault_type_ = 0;
+  Fault fault_ = Fault::None;
   bool large_allowed_ = false;
   bool stream_incomplete_ = false;
 };

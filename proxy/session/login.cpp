@@ -229,7 +229,7 @@ void Login::finish_welcome(pool::SettingsPtr parameters) {
   state_ = State::Done;
   stream_->set_handler(nullptr);
   auto* session = new Session(context_, std::move(stream_), std::move(identity_));  // owns itself
-  session->set_hints(hint_shard_, hint_key_, hint_role_);
+  session->set_hints({hint_shard_, hint_key_, hint_role_});
   end();
 }
 

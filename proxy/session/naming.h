@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "proxy/pool/settings.h"
@@ -12,6 +13,9 @@
 #include "proxy/session/statement.h"
 
 namespace pgweir::session {
+
+// The statement and portal by which a PREPARE of ours runs on a server.
+inline constexpr std::string_view kMaker = "pgweir_prepare";
 
 // In force when the statement of this number is complete. made null: DEALLOCATE.
 struct NameChange {

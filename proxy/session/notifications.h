@@ -27,8 +27,9 @@ struct Notifications {
   Stage stage = Stage::None;
   bool mark_awaited = false;
   std::uint64_t mark = 0;            // number of the last one
-  bool light = false;                // the statement at work can neither listen nor notify: its server is taken as it is
   protocol::Fifo<NoticePtr> queue;       // for the client, oldest first; bounded by Listening::kMaxWaiting
+
+  bool unused() const { return !subscriber && stage == Stage::None && mark == 0 && queue.empty(); }
 };
 
 }  // namespace pgweir::session

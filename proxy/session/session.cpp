@@ -2,6 +2,7 @@
 #include "proxy/session/session.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "proxy/session/cancel.h"
 #include "proxy/session/virtual_group.h"
@@ -27,8 +28,7 @@ Session::Session(WorkerContext& context, std::unique_ptr<net::Stream> stream, Id
       identity_(std::move(identity)),
       frames_(protocol::frontend_limits(static_cast<std::uint32_t>(context.snapshot()->config->listen.max_statement_size))),
       settings_(identity_.startup),
-      told_(identity_.parameters),
-      checkout_(*this) {
+      told_(identity_.parameters) {
   context_.sessions.emplace(identity_.id, this);
   context_.runtime.clients.fetch_add(1, std::memory_order_relaxed);
   timer_.set<&Session::on_timer>(this);
@@ -50,6 +50,7 @@ Session::~Session() {
 
 std::size_t Session::on_bytes(std::string_view bytes) {
   ++bursts_;
+  if (!std::exchange(awake_, true)) context_.rest.awake(identity_.id);
   std::string_view rest = bytes;
   presenting_ = true;
   while (takes_input() && !input_waits_ && !rest.empty()) {
@@ -160,7 +161,7 @@ void Session::send_error(const SqlError& error, protocol::Severity severity) {
 void Session::send_ready() {
   std::string message;
   const auto status = local_failed_ ? TransactionStatus::Failed : tx_;
-  if (status == TransactionStatus::Idle && !notifications_.queue.empty()) message = take_notices(Listening::kMaxWaiting);
+  if (status == TransactionStatus::Idle && !notifications_.or_default().queue.empty()) message = take_notices(Listening::kMaxWaiting);
   protocol::encode_ready_for_query(status, message);
   to_client(message);
 }
@@ -191,7 +192,7 @@ void Session::orphan() {
     stream_->set_handler(nullptr);
     net::Stream::finish(std::move(stream_));
   }
-  if (was == Mode::Checkout) checkout_.cancel();
+  if (was == Mode::Checkout) checkout_->cancel();
   if (virtual_ && (was == Mode::Checkout || was == Mode::Prepare)) {
     // Its next statement has no servers yet: nobody waits for it any more.
     virtual_->take_back_links();
@@ -279,7 +280,7 @@ void Session::end() {
   leave_listening();
   timer_.cancel();
   idle_timer_.cancel();
-  checkout_.cancel();
+  if (checkout_) checkout_->cancel();
   if (stream_) {
     stream_->set_handler(nullptr);
     net::Stream::finish(std::move(stream_));
@@ -288,7 +289,7 @@ void Session::end() {
   links_.clear();
   relay_ = nullptr;
   context_.cells.clients_closed.add();
-  context_.cells.count_servers(servers_seen_.size());
+  context_.cells.count_servers(static_cast<std::size_t>(std::popcount(servers_seen_)));
   context_.worker.dispose(std::unique_ptr<net::Disposable>(this));
 }
 
@@ -312,9 +313,9 @@ runtime::ClientInfo Session::info() const {
   info.address = identity_.address;
   info.worker = context_.worker.index();
   info.tls = identity_.tls;
-  info.pinned = pinned_.empty() && !temp_tables_.empty() ? "temp_tables" : pinned_;
+  info.pinned = pinned_.empty() && !temp_tables_.empty() ? std::string_view("temp_tables") : pinned_;
   info.state = mode_ == Mode::Checkout ? "waiting" : links_.empty() ? "idle" : "active";
-  info.servers = static_cast<unsigned>(servers_seen_.size());
+  info.servers = static_cast<unsigned>(std::popcount(servers_seen_));
   if (const auto* name = settings_->find("application_name")) info.application_name = *name;
   info.connected_seconds = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - since_).count();
   if (relay_ && relay_->open()) info.server = relay_->server().target().label;

@@ -18,9 +18,11 @@
 #include <vector>
 
 #include "protocol/backend_codec.h"
+#include "protocol/boxed.h"
 #include "protocol/fifo.h"
 #include "protocol/frame_reader.h"
 #include "protocol/frontend_codec.h"
+#include "protocol/thin_vector.h"
 #include "proxy/net/stream.h"
 #include "proxy/net/timer.h"
 #include "proxy/pool/checkout.h"
@@ -28,6 +30,7 @@
 #include "proxy/session/link.h"
 #include "proxy/session/notifications.h"
 #include "proxy/session/naming.h"
+#include "proxy/session/hints.h"
 #include "proxy/session/statement.h"
 #include "proxy/session/worker_context.h"
 
@@ -41,19 +44,20 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   ~Session() override;
 
   const Identity& identity() const { return identity_; }
-  void set_hints(std::string shard, std::string key, std::string role) { hint_shard_ = std::move(shard), hint_key_ = std::move(key), hint_role_ = std::move(role); }
+  void set_hints(RoutingHints hints) { if (!hints.none()) hints_.made().now = std::move(hints); }
   runtime::ClientInfo info() const;
   // A CancelRequest with this session's key came. `told` is released when all has been done about it: what the client
   // sends from then on is not hit.
   void cancel(std::shared_ptr<void> told);
   void drain(bool now);                // end at the next transaction boundary, or now (57P01)
   // From the listening connection, in the order of its queue: session_notifications.cpp.
-  bool subscribes_as(const SubscriberPtr& subscriber) const { return notifications_.subscriber == subscriber; }
+  bool subscribes_as(const SubscriberPtr& subscriber) const { return notifications_.or_default().subscriber == subscriber; }
   void on_subscribed(const std::optional<protocol::SqlError>& error);
   void on_notice(const NoticePtr& notice);
   void on_mark(std::uint64_t number);
   void on_notices_overflow();
   void on_listening_lost(const protocol::SqlError& error);
+  bool rests();                        // at_rest.cpp
 
  private:
   friend class VirtualGroup;
@@ -103,7 +107,7 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   const routing::RouteContext& route_context();
   std::shared_ptr<const routing::Analysis> analyze(std::string_view sql);
   void note_route(const routing::Route* route, const protocol::SqlError* refusal);
-  const config::Pool& pool_settings() const { return pool_settings_; }
+  const config::Pool& pool_settings() const { return tenancy_->pool; }
   pool::Pool& pool_for(const pool::EndpointId& endpoint);
   bool in_block() const { return tx_ != protocol::TransactionStatus::Idle; }
 
@@ -324,27 +328,23 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   bool presenting_ = false;          // inside on_bytes: wake() need not resume
   net::Timer timer_;                 // idle in transaction, query timeout, orphan bound
   net::Timer idle_timer_;            // looks whether the client has gone silent: session_idle.cpp
-  std::uint64_t bursts_ = 0, seen_bursts_ = 0;   // of client bytes; at the last look
+  std::uint32_t bursts_ = 0, seen_bursts_ = 0, rest_bursts_ = 0;   // of client bytes; at the last looks
+  bool awake_ = false;               // the worker looks when this session rests: at_rest.cpp
   std::chrono::steady_clock::time_point silent_since_ = std::chrono::steady_clock::now();
   std::chrono::steady_clock::time_point since_ = std::chrono::steady_clock::now();
 
   runtime::SnapshotPtr snapshot_;
   std::shared_ptr<const routing::ClusterRouting> routing_;
-  config::Pool pool_settings_;       // effective for this cluster and user
-  std::vector<pool::Pool*> primaries_;  // by shard; null: not looked up yet
-  routing::RouteContext route_context_;
-  pool::SettingsPtr context_settings_, context_told_;   // what route_context_ was made from
+  TenancyPtr tenancy_;
   pool::SettingsPtr settings_;       // the client's own, to be in force on its servers
   pool::SettingsPtr told_;           // ParameterStatus as the client knows it
-  routing::CustomSettings custom_;   // names of custom settings that this session may have set
-  std::vector<std::string> temp_tables_;
-  std::string hint_shard_, hint_key_, hint_role_;
-  struct SavedHints { std::string shard, key, role; };
-  std::optional<SavedHints> hints_before_local_;   // SET LOCAL pgweir.*: restored at the end of the transaction
+  protocol::Boxed<routing::CustomSettings> custom_;   // names of custom settings that this session may have set
+  protocol::ThinVector<std::string> temp_tables_;
+  protocol::Boxed<Hints> hints_;
 
   protocol::TransactionStatus tx_ = protocol::TransactionStatus::Idle;  // as the client was told
   std::string deferred_begin_;       // BEGIN that no server has seen yet, and SAVEPOINTs behind it
-  std::vector<std::string> deferred_savepoints_;   // established by deferred_begin_, innermost last
+  protocol::ThinVector<std::string> deferred_savepoints_;   // established by deferred_begin_, innermost last
   bool local_failed_ = false;        // the block failed by a refusal of ours; servers may not know
   bool savepoint_seen_ = false;      // the block may be taken back to a savepoint
   bool read_only_block_ = false;
@@ -355,20 +355,19 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   // A block without a server runs this statement in a block of its own that is rolled back: any server gives the answer.
   bool throwaway_ = false;
   bool last_any_shard_ = false;      // of the Bind that check_bind() looked at last
-  std::string throwaway_setting_;    // SET LOCAL that goes behind the deferred BEGIN when it was accepted
+  protocol::Boxed<std::string> throwaway_setting_;    // SET LOCAL that goes behind the deferred BEGIN when it was accepted
 
-  std::vector<std::unique_ptr<Link>> links_;
+  protocol::ThinVector<std::unique_ptr<Link>> links_;
   Link* relay_ = nullptr;            // one of links_: the server that relayed requests go to
   std::shared_ptr<std::vector<std::shared_ptr<void>>> again_;   // cancels that wait for one under way: session_cancel.cpp
-  pool::Checkout checkout_;
-  std::vector<Wanted> wanted_;
+  std::unique_ptr<pool::Checkout> checkout_;   // null before the first since the session rested
+  protocol::ThinVector<Wanted> wanted_;
   unsigned preparing_ = 0;
   unsigned settling_ = 0;
   unsigned lost_in_prepare_ = 0;     // servers that died while they were prepared, in a row
-  std::optional<protocol::SqlError> acquire_error_;
-  std::string pinned_;               // why links_ are kept between transactions; empty: not pinned
-  static constexpr std::size_t kMaxServersSeen = 32;
-  std::vector<std::uint64_t> servers_seen_;   // ids of server connections
+  protocol::Boxed<protocol::SqlError> acquire_error_;
+  std::string_view pinned_;          // why links_ are kept between transactions; empty: not pinned
+  std::uint64_t servers_seen_ = 0;   // a bit for each remainder of a server connection's id
   bool reads_sequences_ = false;     // the client has asked for currval() or lastval()
   unsigned probation_ = 0;           // transactions after which a server was kept in case that it does
   bool ddl_seen_ = false;
@@ -376,20 +375,21 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   bool copy_partial_ = false;        // ... and only a part of it has been sent
   bool boundary_waits_ = false;      // a transaction ended meanwhile
   bool boundary_ = false;            // a Z came in this burst
-  Notifications notifications_;
+  protocol::Boxed<Notifications> notifications_;
+  bool light_ = false;               // the statement at work can neither listen nor notify: its server is taken as it is
   bool ready_held_ = false;          // a ReadyForQuery waits for what settle_notifications() does
 
   Group group_;
   StatementMap statements_;
   std::uint32_t next_tag_ = 1;
   protocol::Fifo<Flight> flights_;
-  std::vector<protocol::StatementHash> recent_binds_;   // of the present transaction; bounded
+  protocol::ThinVector<protocol::StatementHash> recent_binds_;   // of the present transaction; bounded
   std::uint64_t syncs_sent_ = 0, syncs_done_ = 0;
-  std::vector<VirtualPortal> virtual_portals_;
+  protocol::ThinVector<VirtualPortal> virtual_portals_;
   protocol::Fifo<Poison> poisons_;
-  std::vector<NamingPortal> naming_portals_;   // bounded
+  protocol::ThinVector<NamingPortal> naming_portals_;   // bounded
   std::unique_ptr<Naming> naming_;   // the Query with names that is under way; usually null
-  std::optional<Making> making_;     // what it EXECUTEs is being made on its server
+  protocol::Boxed<Making> making_;     // what it EXECUTEs is being made on its server
   std::uint64_t sequence_server_ = 0;   // id of the server connection that has the newest sequence values; 0: none
   bool barrier_ = false;             // what was sent last changes the client's names: the next batch waits for its reply
   std::unique_ptr<VirtualGroup> virtual_;

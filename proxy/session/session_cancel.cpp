@@ -6,7 +6,7 @@ namespace pgweir::session {
 
 void Session::cancel(std::shared_ptr<void> told) {
   if (mode_ == Mode::Checkout) {
-    checkout_.cancel();
+    checkout_->cancel();
     return on_checkout_failed({"57014", "canceling statement due to user request", {}, {}, {}, {}});
   }
   for (auto& link : links_) {

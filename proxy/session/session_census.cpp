@@ -65,7 +65,7 @@ std::string census_sql(const std::set<std::string>& custom_names, const std::str
 
 // What the session or its servers are known to have, and where code of users has run, what that code may set.
 std::set<std::string> Session::census_names(Link& link) const {
-  std::set<std::string> names(custom_.names.begin(), custom_.names.end());
+  std::set<std::string> names(custom_.or_default().names.begin(), custom_.or_default().names.end());
   for (const auto* known : {settings_.get(), link.server().settings.get()})
     for (const auto& [name, value] : known->values())
       if (dotted(name)) names.insert(name);
@@ -98,7 +98,7 @@ bool Session::read_new_code(Link& link, const Injected& result) {
   const auto asked = census_names(link);
   bool more = false;
   for (const auto& name : found.names) more |= add_custom_name(name) && !asked.contains(name);
-  link.unknown_settings = link.unknown_settings || found.unknown || !found.parameters.empty() || custom_.unknown;
+  link.unknown_settings = link.unknown_settings || found.unknown || !found.parameters.empty() || custom_.or_default().unknown;
   return more;
 }
 
@@ -156,7 +156,7 @@ void Session::on_census(Link& link, Injected& result) {
   link.pinned = pinned;
   temp_tables_.clear();
   for (const auto& each : links_)
-    if (each->open()) temp_tables_.insert(temp_tables_.end(), each->temp_tables.begin(), each->temp_tables.end());
+    if (each->open()) temp_tables_.append(each->temp_tables.begin(), each->temp_tables.end());
   for (const auto& other : links_)
     if (pinned.empty() && other->open()) pinned = other->pinned;
   pinned_ = pinned;

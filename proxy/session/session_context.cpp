@@ -11,10 +11,10 @@ void Session::refresh_routing() {
   snapshot_ = newest;
   if (auto cluster = snapshot_->cluster(identity_.database)) {
     routing_ = std::move(cluster);
-    pool_settings_ = config::effective_pool(*routing_->cluster, snapshot_->config->find_user(identity_.user));
-    primaries_.assign(routing_->cluster->shards.size(), nullptr);
+    tenancy_ = context_.tenancies.of(snapshot_, *routing_, identity_.user);
   } else {
     ending_ = true;  // a reload took the cluster away: what runs may finish
+    if (!tenancy_) tenancy_ = std::make_shared<Tenancy>();
   }
 }
 
@@ -26,13 +26,14 @@ bool Session::ends_now() {
 }
 
 const routing::RouteContext& Session::route_context() {
-  routing::RouteContext& context = route_context_;
-  if (context_settings_ != settings_ || context_told_ != told_) {
-    context_settings_ = settings_;
-    context_told_ = told_;
+  auto& routes = context_.routes;
+  routing::RouteContext& context = routes.context;
+  if (routes.settings != settings_ || routes.told != told_) {
+    routes.settings = settings_;
+    routes.told = told_;
     context = routing::RouteContext{};
     context.want_explanation = false;
-    context.user = identity_.user;
+    routes.role = settings_->find("role") != nullptr;
     if (const auto* path = settings_->find("search_path")) context.search_path = *path;
     if (const auto* role = settings_->find("role")) context.user = *role;
     if (const auto* zone = told_->find("TimeZone")) context.literals.timezone = *zone;
@@ -42,11 +43,13 @@ const routing::RouteContext& Session::route_context() {
     const auto* server = told_->find("server_encoding");
     context.server_encoding = !client || !server || *client == *server;
   }
+  if (!routes.role) context.user = identity_.user;
   context.in_transaction = in_block() || !deferred_begin_.empty();
   context.read_only_transaction = read_only_block_;
-  context.hint_shard = hint_shard_;
-  context.hint_sharding_key = hint_key_;
-  context.hint_role = hint_role_;
+  const RoutingHints& hints = hints_.or_default().now;
+  context.hint_shard = hints.shard;
+  context.hint_sharding_key = hints.key;
+  context.hint_role = hints.role;
   context.temp_tables = temp_tables_;
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   constexpr std::int64_t kPostgresEpoch = 946'684'800LL * 1'000'000;  // 2000-01-01 UTC in Unix microseconds
@@ -56,7 +59,7 @@ const routing::RouteContext& Session::route_context() {
 
 pool::Pool& Session::pool_for(const pool::EndpointId& endpoint) {
   if (endpoint.replica >= 0) return context_.runtime.pool_for(*snapshot_, *routing_->cluster, endpoint, identity_.user);
-  auto& known = primaries_[endpoint.shard.value];
+  auto& known = tenancy_->primaries[endpoint.shard.value];
   if (!known) known = &context_.runtime.pool_for(*snapshot_, *routing_->cluster, endpoint, identity_.user);
   return *known;
 }

@@ -33,7 +33,7 @@ Session::Step Session::on_extended(const Frame& frame) {
   if (!group_.open) {
     if (relay_ && relay_->open() && !relay_->quiet() && (!pipelines_freely() || barrier_)) return Step::Later;
     barrier_ = listens();
-    notifications_.light = false;
+    light_ = false;
     if (!in_block() && links_.empty()) refresh_routing();
     if (ends_now()) return Step::Done;
     group_.open = true;

@@ -21,7 +21,7 @@ void Session::on_idle_tick() {
                        return !link->open() || link->quiet();
                      });
   if (!quiet || std::exchange(seen_bursts_, bursts_) != bursts_) silent_since_ = now;
-  const Bound in_transaction = pool_settings_.idle_in_transaction_timeout, outside = pool_settings_.client_idle_timeout;
+  const Bound in_transaction = pool_settings().idle_in_transaction_timeout, outside = pool_settings().client_idle_timeout;
   const Bound bound = in_block() ? in_transaction : outside;
   if (bound.count() > 0 && now - silent_since_ >= bound) {
     return in_block() ? fatal({"25P03", "terminating connection due to idle-in-transaction timeout", {}, {}, {}, {}})

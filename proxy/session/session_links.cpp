@@ -34,7 +34,7 @@ bool Session::participates(const Link& link) const { return link.in_transaction 
 
 std::optional<SqlError> Session::acquire(const std::vector<Wanted>& wanted, Step& step) {
   if (acquire_error_) {
-    auto error = std::move(acquire_error_);
+    auto error = std::move(*acquire_error_);
     acquire_error_.reset();
     return error;
   }
@@ -49,7 +49,8 @@ std::optional<SqlError> Session::acquire(const std::vector<Wanted>& wanted, Step
     if (auto refusal = refuse_widening()) return refusal;
     const Mode before = mode_;
     mode_ = Mode::Checkout;
-    auto leases = checkout_.start(context_.worker, wanted_pools(), pool_settings().checkout_timeout);
+    if (!checkout_) checkout_ = std::make_unique<pool::Checkout>(*this);
+    auto leases = checkout_->start(context_.worker, wanted_pools(), pool_settings().checkout_timeout);
     if (leases.empty()) {
       step = Step::Later;
       return std::nullopt;
@@ -113,7 +114,7 @@ std::optional<SqlError> Session::acquire_one(const routing::Route& route, Step& 
 }
 
 void Session::on_checkout(std::vector<pool::Lease> leases) {
-  context_.cells.count_wait(checkout_.waited());
+  context_.cells.count_wait(checkout_->waited());
   add_links(std::move(leases));
   if (preparing_ != 0) {
     mode_ = Mode::Prepare;
@@ -261,13 +262,11 @@ void Session::finish_transaction() {
   read_only_block_ = isolated_block_ = false;
   deferred_begin_.clear();
   throwaway_ = error_seen_ = in_flight_read_only_ = savepoint_seen_ = false;
-  throwaway_setting_.clear();
+  throwaway_setting_.reset();
   local_failed_ = false;
-  if (hints_before_local_) {
-    hint_shard_ = hints_before_local_->shard;
-    hint_key_ = hints_before_local_->key;
-    hint_role_ = hints_before_local_->role;
-    hints_before_local_.reset();
+  if (hints_ && hints_->before_local) {
+    hints_->now = std::move(*hints_->before_local);
+    hints_->before_local.reset();
   }
   recent_binds_.clear();
   naming_portals_.clear();

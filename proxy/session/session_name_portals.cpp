@@ -21,7 +21,6 @@ constexpr std::size_t kMaxNamingPortals = 64;
 
 // A PREPARE of ours in the client's batch. Appends to out_. False: the server skips it.
 bool Session::append_prepare(std::string_view text, std::uint32_t tag) {
-  static constexpr std::string_view kMaker = "pgweir_prepare";
   auto& tracker = relay_->tracker();
   tracker.push(Request::Close, Disposition::Swallow);
   tracker.push(Request::Parse, Disposition::Swallow, tag);

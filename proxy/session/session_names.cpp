@@ -51,7 +51,7 @@ Session::Step Session::on_names(const Frame& frame, const routing::Analysis& ana
   for (const auto& facts : analysis.statements)
     if (facts.kind == StatementKind::Savepoint) savepoint_seen_ = true;
   const bool made = making_.has_value();
-  if (auto done = std::exchange(making_, std::nullopt); done && done->error) return refuse_query(*done->error);
+  if (auto done = std::exchange(making_, {}); done && done->error) return refuse_query(*done->error);
   naming_.reset();
   for (const auto& facts : analysis.statements) {  // before anything is sent
     if (auto refusal = refuse_pin(*relay_, facts, analysis.text)) return refuse_query(*refusal);

@@ -23,9 +23,10 @@ bool contains_ignoring_case(std::string_view text, std::string_view word) {
 }  // namespace
 
 bool Session::add_custom_name(std::string_view name) {
-  const auto before = custom_.names.size();
-  custom_.add(name);
-  return custom_.names.size() != before;
+  auto& known = custom_.made();
+  const auto before = known.names.size();
+  known.add(name);
+  return known.names.size() != before;
 }
 
 // Custom settings do not show in pg_settings: the census asks for every name that a statement may have set. `values`: of the
@@ -44,7 +45,7 @@ void Session::note_custom_names(Link& link, std::string_view text, const protoco
     for (const auto value : *values)
       if (value && contains_ignoring_case(*value, "set_config")) routing::find_custom_settings(*value, found);
   for (const auto& name : found.names) add_custom_name(name);
-  link.unknown_settings = link.unknown_settings || found.unknown || custom_.unknown;
+  link.unknown_settings = link.unknown_settings || found.unknown || custom_.or_default().unknown;
 }
 
 // What the statement may leave behind in the server's session.

@@ -28,11 +28,11 @@ bool says(std::string_view text, std::string_view word) {
 
 }  // namespace
 
-bool Session::listens() const { return notifications_.subscriber && !notifications_.channels.empty(); }
+bool Session::listens() const { return notifications_ && notifications_->subscriber && !notifications_->channels.empty(); }
 
 // Notices come in the servers' encoding, so the client's must be the same; in session mode all is PostgreSQL's own.
 bool Session::may_share_listening() const {
-  if (pool_settings_.mode == config::PoolMode::Session) return false;
+  if (pool_settings().mode == config::PoolMode::Session) return false;
   const auto* client = told_->find("client_encoding");
   const auto* server = told_->find("server_encoding");
   return client && server && *client == *server;
@@ -46,17 +46,17 @@ bool Session::at_home(const Link& link) const {
 // Before a statement gets its server. Behind a plain SELECT nobody has to wait for a mark.
 void Session::note_light(const routing::Analysis& analysis) {
   const auto& all = analysis.statements;
-  notifications_.light = all.size() == 1 && all.front().kind == StatementKind::Select && all.front().read_only && !in_block() &&
-                          !says(analysis.text, "pg_listening_channels");
+  light_ = all.size() == 1 && all.front().kind == StatementKind::Select && all.front().read_only && !in_block() &&
+           !says(analysis.text, "pg_listening_channels");
 }
 
 // The channels of this session, for a server that is being made ready for it; empty: there is nothing to do.
 std::string Session::mirror_sql(Link& link) {
-  if (!listens() || notifications_.light || link.mirrored || !at_home(link)) return {};
+  if (!listens() || light_ || link.mirrored || !at_home(link)) return {};
   std::string sql;
-  for (const auto& channel : notifications_.channels) sql += "LISTEN " + pool::quote_identifier(channel) + ";";
+  for (const auto& channel : notifications_->channels) sql += "LISTEN " + pool::quote_identifier(channel) + ";";
   link.mirrored = link.listening = true;
-  return sql + Listening::mark_sql(*notifications_.pool, identity_.id, 'b', 0);
+  return sql + Listening::mark_sql(*notifications_->pool, identity_.id, 'b', 0);
 }
 
 // For who gets the notifications of others: the client whose statement a backend ran last.
@@ -72,8 +72,8 @@ bool Session::holds_ready(Link& link) {
   if (tx_ != TransactionStatus::Idle || client_gone()) return false;
   const bool first = link.listening && !link.mirrored && link.pinned.empty() && may_share_listening() && at_home(link);
   const bool mirrored = std::any_of(links_.begin(), links_.end(), [](const auto& l) { return l->open() && l->mirrored; });
-  if ((first || (mirrored && !notifications_.light)) && link.idle() && !group_.relayed) return ready_held_ = true;
-  if (!notifications_.queue.empty()) link.flush_before(take_notices(Listening::kMaxWaiting));
+  if ((first || (mirrored && !light_)) && link.idle() && !group_.relayed) return ready_held_ = true;
+  if (!notifications_.or_default().queue.empty()) link.flush_before(take_notices(Listening::kMaxWaiting));
   return false;
 }
 
@@ -94,18 +94,17 @@ bool Session::adopts_channels(const Link& link, bool pinned_otherwise) const {
 
 // Called when all else behind a transaction is done. True: settled() will be called again.
 bool Session::settle_notifications() {
-  auto& state = notifications_;
-  const bool light = std::exchange(state.light, false);
+  const bool light = std::exchange(light_, false);
   if (client_gone()) return false;
-  if (state.stage == Stage::Done) {
-    state.stage = Stage::None;
-    return false;
+  if (const auto stage = notifications_.or_default().stage; stage != Stage::None) {
+    if (stage == Stage::Done) notifications_->stage = Stage::None;
+    return stage != Stage::Done;
   }
-  if (state.stage != Stage::None) return true;
   Link* home = nullptr;
   for (auto& link : links_)
     if (link->open() && link->listening && (link->adopted || (link->mirrored && !light))) home = link.get();
   if (!home) return false;
+  auto& state = notifications_.made();
   state.next = std::exchange(home->adopted, false) ? std::move(home->channels) : state.channels;
   home->channels.clear();
   if (state.next == state.channels) {
@@ -133,7 +132,8 @@ bool Session::settle_notifications() {
 }
 
 void Session::forget_channels() {
-  auto& state = notifications_;
+  if (!notifications_) return;
+  auto& state = *notifications_;
   if (state.subscriber) Listening::leave(*state.pool, std::exchange(state.subscriber, nullptr));
   state.channels.clear();
   state.next.clear();
@@ -142,7 +142,7 @@ void Session::forget_channels() {
 
 // The listening connection has every channel of this session, or could not be had.
 void Session::on_subscribed(const std::optional<SqlError>& error) {
-  auto& state = notifications_;
+  auto& state = notifications_.made();
   if (state.stage != Stage::Subscribe) return;
   --settling_;
   state.stage = Stage::None;
@@ -163,7 +163,7 @@ void Session::on_subscribed(const std::optional<SqlError>& error) {
 
 // The server forgets the channels, unless it is kept, and says that all of this transaction is in the queue.
 void Session::mark(Link& home) {
-  auto& state = notifications_;
+  auto& state = notifications_.made();
   if (mode_ != Mode::Orphan) mode_ = Mode::Settle;
   // One that is kept for its sequences may still be released: settled() makes it ready again if it is not.
   const bool kept = !pinned_.empty() && pinned_ != "sequence";
@@ -186,14 +186,14 @@ void Session::mark(Link& home) {
     } else if (!kept) {
       link.mirrored = link.listening = false;
     } else {
-      link.mirrored = !notifications_.next.empty();
+      link.mirrored = !notifications_->next.empty();
     }
     marked();
   });
 }
 
 void Session::on_mark(std::uint64_t number) {
-  auto& state = notifications_;
+  auto& state = notifications_.made();
   if (!state.mark_awaited || number != state.mark) return;
   state.mark_awaited = false;
   --settling_;
@@ -201,7 +201,7 @@ void Session::on_mark(std::uint64_t number) {
 }
 
 void Session::marked() {
-  auto& state = notifications_;
+  auto& state = notifications_.made();
   if (settling_ != 0) return;
   if (state.stage == Stage::Mark) {
     state.channels = std::move(state.next);
@@ -212,7 +212,7 @@ void Session::marked() {
 }
 
 void Session::on_listening_lost(const SqlError& error) {
-  auto& state = notifications_;
+  auto& state = notifications_.made();
   if (client_gone() || !state.subscriber) return;
   if (state.stage == Stage::Subscribe && state.channels.empty()) return on_subscribed(error);
   fatal({"57P01", "terminating connection because the connection that listens for its notifications was lost", error.message,
@@ -225,7 +225,7 @@ void Session::on_notices_overflow() {
 }
 
 void Session::on_notice(const NoticePtr& notice) {
-  auto& state = notifications_;
+  auto& state = notifications_.made();
   if (client_gone() || !state.subscriber) return;
   const bool changing = state.stage == Stage::Subscribe || state.stage == Stage::Mark;
   if (!state.channels.contains(notice->channel) || (changing && !state.next.contains(notice->channel))) {
@@ -238,20 +238,20 @@ void Session::on_notice(const NoticePtr& notice) {
 
 // Between the client's requests: at once. Else they go in front of the next ReadyForQuery that ends a transaction.
 void Session::deliver_notices() {
-  if (notifications_.queue.empty()) return;
+  if (notifications_.or_default().queue.empty()) return;
   const bool busy = mode_ != Mode::Open || !stream_ || in_block() || group_.open || virtual_ ||
                     std::any_of(links_.begin(), links_.end(), [](const auto& l) { return l->open() && !l->idle(); });
   constexpr std::size_t kAtOnce = 64u << 10;
-  while (!busy && !notifications_.queue.empty() && !stream_->above_high_water()) to_client(take_notices(kAtOnce));  // the rest in on_drained()
+  while (!busy && !notifications_->queue.empty() && !stream_->above_high_water()) to_client(take_notices(kAtOnce));  // the rest in on_drained()
 }
 
 std::string Session::take_notices(std::size_t about) {
-  std::string out;
-  auto& queue = notifications_.queue;
+  std::string out;  // precondition: there are some
+  auto& queue = notifications_->queue;
   while (!queue.empty() && out.size() < about) {
     const NoticePtr notice = std::move(queue.front());
     queue.pop_front();
-    notifications_.subscriber->waiting.fetch_sub(notice->weight(), std::memory_order_relaxed);
+    notifications_->subscriber->waiting.fetch_sub(notice->weight(), std::memory_order_relaxed);
     protocol::encode_notification(notice->pid, notice->channel, notice->payload, out);
   }
   return out;
@@ -260,8 +260,8 @@ std::string Session::take_notices(std::size_t about) {
 // NotificationResponse of the client's own server. The listening connection gives those of channels that it has.
 bool Session::on_server_notification(Link& link, const Frame& frame) {
   const auto told = protocol::decode_notification(frame.body());
-  if (!told || client_gone() || ready_held_ || notifications_.stage != Stage::None) return false;
-  if (link.mirrored && listens() && notifications_.channels.contains(std::string(told->channel))) return false;
+  if (!told || client_gone() || ready_held_ || notifications_.or_default().stage != Stage::None) return false;
+  if (link.mirrored && listens() && notifications_->channels.contains(std::string(told->channel))) return false;
   const bool own = told->pid == link.server().backend_pid();
   std::string message;
   protocol::encode_notification(own ? identity_.cancel_pid : Listening::notifier(link.server().target().endpoint, told->pid), told->channel,
@@ -272,11 +272,12 @@ bool Session::on_server_notification(Link& link, const Frame& frame) {
 
 // The client has gone, or is told to.
 void Session::leave_listening() {
-  auto& state = notifications_;
+  ready_held_ = false;
+  if (!notifications_) return;
+  auto& state = *notifications_;
   if (state.stage == Stage::Subscribe) --settling_;
   if (std::exchange(state.mark_awaited, false)) --settling_;
   state.stage = Stage::None;
-  ready_held_ = false;
   forget_channels();
 }
 

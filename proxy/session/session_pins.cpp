@@ -83,14 +83,14 @@ bool Session::keeps_sequences(Link& link) {
 // At the end of a transaction, when what the servers hold is known: are they kept?
 bool Session::keeps_links() {
   if (pool_settings().mode == config::PoolMode::Session) return true;
-  if (pinned_ == pool::pin_reason_name(pool::PinReason::Sequence)) pinned_.clear();
+  if (pinned_ == pool::pin_reason_name(pool::PinReason::Sequence)) pinned_ = {};
   for (auto& link : links_)
     if (link->open() && keeps_sequences(*link) && pinned_.empty()) pinned_ = pool::pin_reason_name(pool::PinReason::Sequence);
   if (pinned_.empty()) return false;
   for (auto& link : links_) {
     if (!link->open()) continue;
     // What was found only now is kept beyond the limit, too: its statement has run.
-    const auto reason = pool::find_pin_reason(link->pinned.empty() ? std::string_view(pinned_) : link->pinned);
+    const auto reason = pool::find_pin_reason(link->pinned.empty() ? pinned_ : link->pinned);
     if (reason) link->pin.take(link->server().pool(), *reason, std::numeric_limits<unsigned>::max());
     link->pin.kept();
   }
@@ -106,8 +106,7 @@ void Session::end_transaction_on_servers() {
 
 // For SHOW CLIENTS and the metrics: how many different servers this client ran on.
 void Session::note_server(std::uint64_t id) {
-  if (servers_seen_.size() < kMaxServersSeen && std::find(servers_seen_.begin(), servers_seen_.end(), id) == servers_seen_.end())
-    servers_seen_.push_back(id);
+  servers_seen_ |= std::uint64_t{1} << (id % 64);
 }
 
 }  // namespace pgweir::session

@@ -270,7 +270,7 @@ Session::Step Session::on_function_call(const Frame& frame) {
   if (step == Step::Later) return step;
   inject_begin(*relay_);
   relay_->wrote = true;
-  notifications_.light = false;
+  light_ = false;
   note_function_call(*relay_, frame);
   in_flight_read_only_ = false;
   relay_->tracker().push(Request::FunctionCall, Disposition::Forward);

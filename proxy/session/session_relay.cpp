@@ -76,8 +76,8 @@ bool Session::on_ready(Link& link, char status) {
   if (!deferred_begin_.empty() && (throwaway_ || !link.in_transaction)) {
     // The block has no server yet: this was answered beside it.
     if (failed) local_failed_ = true;
-    else deferred_begin_ += throwaway_setting_;
-    throwaway_setting_.clear();
+    else deferred_begin_ += throwaway_setting_.or_default();
+    throwaway_setting_.reset();
     if (std::exchange(throwaway_, false)) {
       link.in_transaction = link.wrote = false;
       link.inject("ROLLBACK", [this](Link&, Injected&) {

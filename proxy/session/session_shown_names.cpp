@@ -27,7 +27,7 @@ std::optional<Session::Step> Session::on_shown_names(const Frame& frame, const r
   if (step == Step::Later) return step;
   if (!relay_) return refuse_query({"08006", "the server connection was lost", {}, {}, {}, {}});
   naming_.reset();
-  if (std::exchange(making_, std::nullopt)) {
+  if (std::exchange(making_, {})) {
     note_route(&route, nullptr);
     forward_query(frame, analysis, route);
     return Step::Done;
@@ -49,6 +49,12 @@ std::optional<Session::Step> Session::on_shown_names(const Frame& frame, const r
     link.send(out_);
     push_sync();
   });
+  // Where the last PREPARE failed, the server still has what was to run it.
+  out_.clear();
+  link.tracker().push(Request::Close, Disposition::Swallow);
+  protocol::encode_close('S', kMaker, out_);
+  link.send(out_);
+  push_sync();
   return Step::Later;
 }
 

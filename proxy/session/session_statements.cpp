@@ -299,7 +299,7 @@ Session::Step Session::relay_bind(const Frame& frame) {
   const bool alone = !group_.executed && relay_->tracker().outstanding_syncs() == 0;
   in_flight_read_only_ = executed.size() == 1 && executed.front().read_only && !in_block() && (alone || in_flight_read_only_);
   group_.executed = true;
-  if (!naming_portals_.empty()) std::erase_if(naming_portals_, [&](const NamingPortal& known) { return known.portal == bind->portal; });
+  if (!naming_portals_.empty()) naming_portals_.erase_if([&](const NamingPortal& known) { return known.portal == bind->portal; });
   if (executed.size() == 1 && !statement.from_sql) {
     const auto kind = executed.front().kind;
     if (kind == routing::StatementKind::Deallocate && bind_deallocate(*bind, held, executed.front())) return Step::Done;

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "protocol/backend_codec.h"
@@ -18,6 +19,7 @@ namespace pgweir::session {
 struct Described {
   std::vector<protocol::Oid> parameter_types;
   std::vector<protocol::ColumnDescription> columns;  // empty: returns no rows
+  bool operator==(const Described&) const = default;
 };
 
 struct Statement : std::enable_shared_from_this<Statement> {
@@ -40,6 +42,15 @@ struct Statement : std::enable_shared_from_this<Statement> {
   static constexpr std::uint64_t kNoEnvironment = ~0ULL;
   std::uint64_t environment = kNoEnvironment;           // as of its last Parse
   protocol::StatementHash hash;
+
+  // On the worker's shelf (proxy/session/at_rest.h), shared between clients: not to be changed.
+  bool at_rest = false;
+  // Whether a client may be given this one in place of the other.
+  bool stands_for(const Statement& other) const {
+    return sql == other.sql && unnamed == other.unnamed && types == other.types && analysis == other.analysis && described == other.described &&
+           known_types == other.known_types && from_sql == other.from_sql && name_begin == other.name_begin && name_end == other.name_end &&
+           runs == other.runs && server_sql == other.server_sql && environment == other.environment && hash == other.hash;
+  }
 };
 using StatementPtr = std::shared_ptr<Statement>;
 
@@ -54,6 +65,20 @@ struct VirtualPortal {
   std::size_t given = 0;          // bytes of `rows` that the client has
   std::string tag;
 };
-using StatementMap = protocol::ClientStatements<StatementPtr>;
+
+class StatementShelf;
+
+// The statements of one client by its names. Between uses they may be shared with other clients.
+class StatementMap : public protocol::ClientStatements<StatementPtr> {
+ public:
+  // The client's own from here on, until rest(). Valid until the map changes.
+  StatementPtr* find(std::string_view name);
+  // Nothing is under way: what nobody but this map holds goes on the shelf.
+  void rest(StatementShelf& shelf);
+
+ private:
+  static constexpr std::uint32_t kTaken = 0x80000000;  // serials of those taken from the shelf, apart from all tags
+  std::uint32_t serials_ = 0;
+};
 
 }  // namespace pgweir::session

@@ -95,21 +95,23 @@ bool VirtualGroup::end_block(bool commit, bool chain) {
 
 bool VirtualGroup::run_local(const routing::LocalAction& action, bool simple) {
   using Kind = routing::LocalAction::Kind;
-  std::string* hint = action.name == "shard" ? &session_.hint_shard_ : action.name == "role" ? &session_.hint_role_ : &session_.hint_key_;
   if (action.kind == Kind::SetHint || action.kind == Kind::ResetHint) {
-    if (action.transaction_local && !session_.hints_before_local_)
-      session_.hints_before_local_ = Session::SavedHints{session_.hint_shard_, session_.hint_key_, session_.hint_role_};
-    *hint = action.kind == Kind::SetHint ? action.value : std::string();
+    Hints& hints = session_.hints_.made();
+    std::string& hint = action.name == "shard" ? hints.now.shard : action.name == "role" ? hints.now.role : hints.now.key;
+    if (action.transaction_local && !hints.before_local) hints.before_local = hints.now;
+    hint = action.kind == Kind::SetHint ? action.value : std::string();
     statement_done(action.kind == Kind::SetHint ? "SET" : "RESET");
     return true;
   }
   std::string reply;
   const bool show = action.kind == Kind::ShowHint;
+  const RoutingHints& hints = session_.hints_.or_default().now;
+  const std::string& shown = action.name == "shard" ? hints.shard : action.name == "role" ? hints.role : hints.key;
   if (simple) {
     const std::vector<protocol::ColumnDescription> columns{{show ? "pgweir." + action.name : "QUERY PLAN", 0, 0, 25, -1, -1, 0}};
     protocol::encode_row_description(columns, reply);
   }
-  std::string text = show ? *hint : session_.explain(action.value);
+  std::string text = show ? shown : session_.explain(action.value);
   std::size_t start = 0;
   while (start <= text.size()) {
     const auto end = std::min(text.find('\n', start), text.size());

@@ -29,7 +29,7 @@ bool VirtualGroup::bind(const Frame& frame) {
     statement_failed(decoded ? protocol::undefined_statement(decoded->statement) : decoded.error());
     return true;
   }
-  std::erase_if(session_.virtual_portals_, [&](const Portal& p) { return p.name == decoded->portal; });
+  session_.virtual_portals_.erase_if([&](const Portal& p) { return p.name == decoded->portal; });
   session_.virtual_portals_.push_back({std::string(decoded->portal), found, std::string(frame.body()), false, {}, 0, {}});
   std::string reply;
   protocol::encode_bind_complete(reply);

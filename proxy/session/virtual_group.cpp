@@ -93,7 +93,7 @@ bool VirtualGroup::step_message(const Frame& frame) {
           session_.statements_.erase(close->name, tag);
           session_.statements_.confirm(tag);
         } else {
-          std::erase_if(session_.virtual_portals_, [&](const Portal& p) { return p.name == close->name; });
+          session_.virtual_portals_.erase_if([&](const Portal& p) { return p.name == close->name; });
         }
       }
       protocol::encode_close_complete(reply);

@@ -10,6 +10,8 @@
 #include "proxy/metrics/metrics.h"
 #include "proxy/net/worker.h"
 #include "proxy/runtime/runtime.h"
+#include "proxy/session/at_rest.h"
+#include "proxy/session/tenancy.h"
 #include "routing/plan/router.h"
 
 namespace pgweir::session {
@@ -37,6 +39,11 @@ class WorkerContext {
   net::Worker& worker;
   metrics::WorkerCells& cells;
   routing::Router router;
+  Tenancies tenancies;
+  StatementShelf shelf;
+  RestSweep rest{*this};
+  // The part of a session's route context that follows from its settings, as of the last session that asked.
+  struct { routing::RouteContext context; pool::SettingsPtr settings, told; bool role = false; } routes;
   // Scratch of the session that runs: nothing in it outlives a call.
   std::string out;
   std::vector<routing::Parameter> parameters;
