@@ -85,6 +85,10 @@ void add_cells(const WorkerCells& cells, Sheet& sheet) {
   sheet.add(FamilyId::ServerAfterTransaction, {{"server", "released"}}, cells.transactions_released.get());
   sheet.add(FamilyId::ServerAfterTransaction, {{"server", "kept"}}, cells.transactions_kept.get());
   sheet.add(FamilyId::MemoryRefusals, {}, cells.memory_refusals.get());
+  const auto closed = cells.listening_closed.get();  // read first: never more than were opened
+  sheet.add(FamilyId::Listening, {}, cells.listening_opened.get() - closed);
+  sheet.add(FamilyId::ListeningLost, {}, cells.listening_lost.get());
+  sheet.add(FamilyId::Notifications, {}, cells.notifications.get());
 }
 
 void add_waits(const std::vector<WorkerCells>& workers, Sheet& sheet) {

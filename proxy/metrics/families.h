@@ -13,7 +13,8 @@ enum class FamilyId : std::uint8_t {
   Info, Uptime, Clients, ClientsTotal, LoginsFailed, Servers, PoolSize, PoolWaiting, PoolOldestWait, CheckoutWait,
   Queries, Transactions, Bytes, Errors, Migrations, ServerConnects, ServerConnectFailures, HandOffs, StatementsPrepared,
   Distributed, Cancels, InjectedCommands, PinnedTotal, Pinned, PinsRefused, ServerAfterTransaction, SessionServers, BufferBytes,
-  BufferLimit, MemoryRefusals, EndpointUp, ResidentMemory, OpenFds, CpuSeconds, kCount
+  BufferLimit, MemoryRefusals, Listening, ListeningLost,
+  Notifications, EndpointUp, ResidentMemory, OpenFds, CpuSeconds, kCount
 };
 inline constexpr std::size_t kFamilyCount = static_cast<std::size_t>(FamilyId::kCount);
 
@@ -79,6 +80,11 @@ inline constexpr std::array<Family, kFamilyCount> kFamilies = {{
     {FamilyId::BufferLimit, FamilyType::Gauge, "pgweir_buffer_limit_bytes", "listen.memory_budget."},
     {FamilyId::MemoryRefusals, FamilyType::Counter, "pgweir_memory_refusals_total",
      "Requests refused (53200) because the memory budget was exhausted."},
+    {FamilyId::Listening, FamilyType::Gauge, "pgweir_listening_connections",
+     "Server connections that listen for the clients of a pool."},
+    {FamilyId::ListeningLost, FamilyType::Counter, "pgweir_listening_connections_lost_total",
+     "Listening connections that were lost; their clients were disconnected."},
+    {FamilyId::Notifications, FamilyType::Counter, "pgweir_notifications_total", "Notifications sent to clients."},
     {FamilyId::EndpointUp, FamilyType::Gauge, "pgweir_endpoint_up",
      "1 when the server answers in the role it is configured for, else 0."},
     {FamilyId::ResidentMemory, FamilyType::Gauge, "process_resident_memory_bytes", "Resident memory in bytes."},

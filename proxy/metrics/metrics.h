@@ -42,6 +42,8 @@ struct WorkerCells {
   std::array<Cell, kWaitBuckets.size() + 1> waits;
   Cell wait_microseconds, injected_commands, statements_prepared, distributed_commits, distributed_aborts;
   Cell memory_refusals;  // requests refused because the memory budget was exhausted
+  Cell listening_opened, listening_closed, listening_lost;  // connections that listen for clients; lost: also counted as closed
+  Cell notifications;    // sent to clients
 
   Cell transactions_kept, transactions_released;  // of those that had servers
   std::array<Cell, kServerBuckets.size() + 1> session_servers;

@@ -19,6 +19,8 @@ namespace {
 
 constexpr net::Duration kTick{1'000};
 constexpr unsigned kLingerTicks = 10;   // a client that listens now and then does not make it connect each time
+// A server that says nothing for so long is asked whether it is there: sessions wait for what it hears.
+constexpr unsigned kQuietTicks = 5;
 
 // What the roles or the database set must not end it.
 constexpr std::string_view kSetUp =
@@ -73,7 +75,9 @@ std::int32_t Listening::notifier(const config::Endpoint& endpoint, std::int32_t 
 
 std::string Listening::private_channel(const pool::Pool& pool) {
   static const std::string token = random_token();
-  return "pgweir_" + token + "_" + std::to_string(reinterpret_cast<std::uintptr_t>(&pool));
+  // Two pools of one number would only hear marks that are not theirs, and know no such session.
+  const auto number = std::hash<std::string>{}(pool.key().cluster + '\n' + pool.key().user);
+  return "pgweir_" + token + "_" + std::to_string(number);
 }
 
 std::string Listening::mark_sql(const pool::Pool& pool, std::uint64_t session, char verb, std::uint64_t token) {
@@ -115,6 +119,7 @@ void Listening::leave(pool::Pool& pool, SubscriberPtr subscriber) {
 Listening::Listening(WorkerContext& context, pool::Pool& pool)
     : context_(context), pool_(pool), private_(private_channel(pool)), target_(pool.target()) {
   open_.fetch_add(1, std::memory_order_relaxed);
+  context_.cells.listening_opened.add();
   timer_.set<&Listening::on_tick>(this);
   timer_.arm(context_.worker, kTick);
 }
@@ -122,6 +127,7 @@ Listening::Listening(WorkerContext& context, pool::Pool& pool)
 Listening::~Listening() {
   *alive_ = false;
   open_.fetch_sub(1, std::memory_order_relaxed);
+  context_.cells.listening_closed.add();
   close();
 }
 
@@ -149,15 +155,15 @@ void Listening::opened(std::unique_ptr<pool::ServerConnection> connection, const
   for (const auto& [channel, sessions] : channels_) sql += "LISTEN " + pool::quote_identifier(channel) + ";";
   log::info("{}: listening for clients of user {}", target_->label, pool_.key().user);
   command(sql, nullptr);
-  commands_.back() = std::move(early_);
+  commands_.back().waiting = std::move(early_);
   early_.clear();
 }
 
 void Listening::command(const std::string& sql, SubscriberPtr acknowledge) {
   std::string message;
   protocol::encode_query(sql, message);
-  auto& waiting = commands_.emplace_back();
-  if (acknowledge) waiting.push_back(std::move(acknowledge));
+  auto& sent = commands_.emplace_back(net::Clock::now(), std::vector<SubscriberPtr>{});
+  if (acknowledge) sent.waiting.push_back(std::move(acknowledge));
   connection_->send(message);
 }
 
@@ -190,7 +196,7 @@ void Listening::subscribe(SubscriberPtr subscriber, std::set<std::string> channe
   } else if (!sql.empty()) {
     command(sql, std::move(subscriber));
   } else if (!commands_.empty()) {
-    commands_.back().push_back(std::move(subscriber));  // its channels may be in there
+    commands_.back().waiting.push_back(std::move(subscriber));  // its channels may be in there
   } else {
     tell_subscribed(subscriber, std::nullopt);
   }
@@ -214,6 +220,7 @@ void Listening::remove(const SubscriberPtr& subscriber) {
 
 std::size_t Listening::on_server_bytes(pool::ServerConnection& connection, std::string_view bytes) {
   std::string_view rest = bytes;
+  quiet_ticks_ = 0;
   while (!rest.empty() && connection_) {
     const Frame frame = connection.frames.next(rest);
     if (frame.kind == Frame::Kind::NeedMore) {
@@ -227,9 +234,9 @@ std::size_t Listening::on_server_bytes(pool::ServerConnection& connection, std::
     if (frame.type == 'A') {
       on_notification(frame);
     } else if (frame.type == 'Z' && !commands_.empty()) {
-      const auto waiting = std::move(commands_.front());
+      const auto answered = std::move(commands_.front());
       commands_.pop_front();
-      for (const auto& subscriber : waiting) tell_subscribed(subscriber, std::nullopt);
+      for (const auto& subscriber : answered.waiting) tell_subscribed(subscriber, std::nullopt);
     } else if (frame.type == 'E') {
       auto fields = protocol::decode_error(frame.body());
       lose(fields ? protocol::to_sql_error(*fields) : SqlError{"08006", "the server refused to listen", {}, {}, {}, {}});
@@ -279,12 +286,13 @@ void Listening::on_mark(std::int32_t backend, std::string_view payload) {
   if (verb == 'e') owners_.erase(backend);
   if (member == members_.end()) return;
   if (verb != 'e') owners_[backend] = session;
-  if (verb != 'b') tell(member->second.subscriber, [token](Session& told) { told.on_mark(token); });
+  if (verb != 'b') tell(member->second.subscriber, [backend, token](Session& told) { told.on_mark(backend, token); });
 }
 
 // Whoever relies on it is told; the next subscription makes a new one.
 void Listening::lose(const SqlError& error) {
   if (std::exchange(lost_, true)) return;
+  context_.cells.listening_lost.add();
   log::warning("{}: the connection that listens for clients of user {} is lost: {}", target_->label, pool_.key().user, error.message);
   for (const auto& [id, member] : members_) tell(member.subscriber, [error](Session& session) { session.on_listening_lost(error); });
   members_.clear();
@@ -297,7 +305,15 @@ void Listening::lose(const SqlError& error) {
 void Listening::on_tick() {
   timer_.arm(context_.worker, kTick);
   if (pool_.target() != target_) return lose({"57P01", "the server was replaced by a reload", {}, {}, {}, {}});
-  if (!members_.empty()) return void(ticks_without_members_ = 0);
+  // A bound for every wait on this connection: for a command here, for a mark in the sessions.
+  const auto deadline = pool_.limits().connect_timeout;
+  if (!commands_.empty() && deadline.count() > 0 && net::Clock::now() - commands_.front().sent > deadline)
+    return lose({"08006", "the connection that listens has not answered for " + std::to_string(deadline.count()) + " ms", {}, {}, {}, {}});
+  if (!members_.empty()) {
+    ticks_without_members_ = 0;
+    if (connection_ && commands_.empty() && ++quiet_ticks_ >= kQuietTicks) command(";", nullptr);
+    return;
+  }
   if (++ticks_without_members_ < kLingerTicks || !connection_ || !commands_.empty()) return;
   lost_ = true;
   close();

@@ -54,7 +54,7 @@ class Listening final : public pool::ServerUser {
   static void update(pool::Pool& pool, SubscriberPtr subscriber, std::set<std::string> channels);
   static void leave(pool::Pool& pool, SubscriberPtr subscriber);
 
-  // The channel of marks; nobody else listens to it. As an identifier that needs no quotes.
+  // The channel of marks; nobody else listens to it, and its name cannot be guessed. As an identifier that needs no quotes.
   static std::string private_channel(const pool::Pool& pool);
   // 'b': the backend works for this session from here on; 'e': all before is received, and it works for it no more;
   // 'k': all before is received, and it goes on working for it.
@@ -77,6 +77,7 @@ class Listening final : public pool::ServerUser {
 
  private:
   struct Member { SubscriberPtr subscriber; std::set<std::string> channels; bool overflowed = false; };
+  struct Command { net::Clock::time_point sent; std::vector<SubscriberPtr> waiting; };
   static net::Worker& worker_of(runtime::Runtime& runtime, const pool::Pool& pool);
   static Listening& of(WorkerContext& context, pool::Pool& pool);
   void subscribe(SubscriberPtr subscriber, std::set<std::string> channels);
@@ -99,10 +100,10 @@ class Listening final : public pool::ServerUser {
   std::map<std::uint64_t, Member> members_;              // by session
   std::unordered_map<std::string, std::set<std::uint64_t>> channels_;
   std::unordered_map<std::int32_t, std::uint64_t> owners_;   // backend to session, as the marks say
-  std::deque<std::vector<SubscriberPtr>> commands_;      // sent, not answered: who waits for each
+  std::deque<Command> commands_;                         // sent, not answered: who waits for each
   std::vector<SubscriberPtr> early_;                     // who waits for the connection
   net::Timer timer_;
-  unsigned ticks_without_members_ = 0;
+  unsigned ticks_without_members_ = 0, quiet_ticks_ = 0;
   bool lost_ = false;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   static inline std::atomic<int> open_{0};

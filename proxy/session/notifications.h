@@ -26,7 +26,8 @@ struct Notifications {
   std::set<std::string> next;        // while Subscribe and Mark: what will be
   Stage stage = Stage::None;
   bool mark_awaited = false;
-  std::uint64_t mark = 0;            // number of the last one
+  std::uint64_t mark = 0;            // of the last one: random, so that nobody else can send it
+  std::int32_t marker = 0;           // and the backend that sends it
   protocol::Fifo<NoticePtr> queue;       // for the client, oldest first; bounded by Listening::kMaxWaiting
 
   bool unused() const { return !subscriber && stage == Stage::None && mark == 0 && queue.empty(); }

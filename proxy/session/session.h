@@ -54,7 +54,7 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   bool subscribes_as(const SubscriberPtr& subscriber) const { return notifications_.or_default().subscriber == subscriber; }
   void on_subscribed(const std::optional<protocol::SqlError>& error);
   void on_notice(const NoticePtr& notice);
-  void on_mark(std::uint64_t number);
+  void on_mark(std::int32_t backend, std::uint64_t number);
   void on_notices_overflow();
   void on_listening_lost(const protocol::SqlError& error);
   bool rests();                        // at_rest.cpp
@@ -294,7 +294,7 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   bool map_description(Link& link, const protocol::Frame& frame);
 
   // ---- session_notifications.cpp: LISTEN and NOTIFY
-  bool listens() const, may_share_listening() const, at_home(const Link& link) const;
+  bool listens() const, may_share_listening() const, can_tell(const Notice& notice) const, at_home(const Link& link) const;
   void note_light(const routing::Analysis& analysis), note_notifier(Link& link, const routing::StatementFacts& facts);
   std::string mirror_sql(Link& link), take_notices(std::size_t about);
   bool holds_ready(Link& link), holds_virtual_ready(), adopts_channels(const Link& link, bool pinned_otherwise) const;

@@ -5,6 +5,8 @@
 // forgets them (UNLISTEN *) and sends a mark through the queue of notifications. Only then the client gets its
 // ReadyForQuery: everything before the mark has been received, its own notifications too. A session that listens brings
 // its channels along to each server that it gets, so that pg_listening_channels() and UNLISTEN mean what they should.
+#include <openssl/rand.h>
+
 #include <algorithm>
 
 #include "proxy/session/notifications.h"
@@ -36,6 +38,12 @@ bool Session::may_share_listening() const {
   const auto* client = told_->find("client_encoding");
   const auto* server = told_->find("server_encoding");
   return client && server && *client == *server;
+}
+
+// Since LISTEN the client may have asked for another encoding: nothing here converts, but ASCII is the same in all.
+bool Session::can_tell(const Notice& notice) const {
+  const auto ascii = [](std::string_view text) { return std::all_of(text.begin(), text.end(), [](char c) { return (c & 0x80) == 0; }); };
+  return (ascii(notice.payload) && ascii(notice.channel)) || may_share_listening();
 }
 
 bool Session::at_home(const Link& link) const {
@@ -169,7 +177,9 @@ void Session::mark(Link& home) {
   const bool kept = !pinned_.empty() && pinned_ != "sequence";
   std::string sql = kept ? "" : "UNLISTEN *;";
   if (!state.next.empty()) {
-    sql += Listening::mark_sql(*state.pool, identity_.id, kept ? 'k' : 'e', ++state.mark);
+    RAND_bytes(reinterpret_cast<unsigned char*>(&state.mark), sizeof state.mark);
+    state.marker = home.server().backend_pid();
+    sql += Listening::mark_sql(*state.pool, identity_.id, kept ? 'k' : 'e', state.mark);
     state.mark_awaited = true;
     ++settling_;
   }
@@ -192,9 +202,9 @@ void Session::mark(Link& home) {
   });
 }
 
-void Session::on_mark(std::uint64_t number) {
+void Session::on_mark(std::int32_t backend, std::uint64_t number) {
   auto& state = notifications_.made();
-  if (!state.mark_awaited || number != state.mark) return;
+  if (!state.mark_awaited || number != state.mark || backend != state.marker) return;
   state.mark_awaited = false;
   --settling_;
   marked();
@@ -232,6 +242,10 @@ void Session::on_notice(const NoticePtr& notice) {
     state.subscriber->waiting.fetch_sub(notice->weight(), std::memory_order_relaxed);
     return;
   }
+  if (!can_tell(*notice)) {
+    return fatal({"22P05", "a notification cannot be told in this client's encoding", "Channel \"" + notice->channel + "\".",
+                  "Set client_encoding before the first LISTEN.", {}, {}});
+  }
   state.queue.push_back(notice);
   deliver_notices();
 }
@@ -253,6 +267,7 @@ std::string Session::take_notices(std::size_t about) {
     queue.pop_front();
     notifications_->subscriber->waiting.fetch_sub(notice->weight(), std::memory_order_relaxed);
     protocol::encode_notification(notice->pid, notice->channel, notice->payload, out);
+    context_.cells.notifications.add();
   }
   return out;
 }
@@ -267,6 +282,7 @@ bool Session::on_server_notification(Link& link, const Frame& frame) {
   protocol::encode_notification(own ? identity_.cancel_pid : Listening::notifier(link.server().target().endpoint, told->pid), told->channel,
                                 told->payload, message);
   link.flush_before(message);
+  context_.cells.notifications.add();
   return false;
 }
 

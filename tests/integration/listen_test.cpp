@@ -2,7 +2,7 @@
 #include <sstream>
 #include <thread>
 
-#include "tests/integration/proxy_fixture.h"
+#include "tests/integration/listen_fixture.h"
 #include "tests/integration/raw_client.h"
 
 namespace pgweir::support {
@@ -11,52 +11,6 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
-
-class ListenTest : public ProxyTest {
- protected:
-  struct Heard { std::string text; int pid; };
-  // What has come so far.
-  static std::vector<Heard> take(Connection& connection) {
-    std::vector<Heard> all;
-    for (std::size_t before = 0;; before = all.size()) {
-      PQconsumeInput(connection.raw());
-      while (PGnotify* notify = PQnotifies(connection.raw())) {
-        all.push_back({std::string(notify->relname) + " " + notify->extra, notify->be_pid});
-        PQfreemem(notify);
-      }
-      if (all.size() == before) return all;
-    }
-  }
-  static std::vector<std::string> texts(const std::vector<Heard>& all) {
-    std::vector<std::string> out;
-    for (const auto& one : all) out.push_back(one.text);
-    return out;
-  }
-  // Waits until so many have come.
-  static std::vector<Heard> hear(Connection& connection, std::size_t count, Milliseconds deadline = Milliseconds{10'000}) {
-    std::vector<Heard> all;
-    (void)wait_until(
-        [&] {
-          const auto more = take(connection);
-          all.insert(all.end(), more.begin(), more.end());
-          return all.size() >= count || !connection.alive();
-        },
-        deadline);
-    return all;
-  }
-  // What the server said when it ended the connection.
-  static Report last_words(Connection& connection) {
-    EXPECT_TRUE(wait_until([&] {
-      take(connection);
-      return !connection.alive();
-    }));
-    const auto notices = connection.take_notices();
-    return notices.empty() ? Report{} : notices.back();
-  }
-  static std::string channels(Connection& connection) {
-    return connection.must("SELECT coalesce(string_agg(c, ',' ORDER BY c), '') FROM pg_listening_channels() c").value();
-  }
-};
 
 TEST_F(ListenTest, TwentyClientsListenOnAPoolOfTwo) {
   std::vector<Connection> clients;
@@ -266,23 +220,6 @@ TEST_F(ListenTest, AThousandComeInTheDirectOrder) {
   const auto direct_order = texts(hear(reference, 1'000));
   ASSERT_EQ(direct_order.size(), 1'000u);
   EXPECT_EQ(texts(heard), direct_order);
-}
-
-TEST_F(ListenTest, ALostListeningConnectionEndsItsClients) {
-  NEEDS_PROXY();
-  auto client = connect(), other = connect();
-  client.must("LISTEN lost");
-  other.must("SELECT 1");
-  ASSERT_EQ(server().exec("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'pgweir listen'").value(), "1");
-  const auto last = last_words(client);  // libpq gives what comes between requests as a notice
-  EXPECT_EQ(last.sqlstate, "57P01");
-  EXPECT_THAT(last.message, HasSubstr("listens for its notifications was lost"));
-  EXPECT_FALSE(client.exec("SELECT 1").ok());
-  EXPECT_EQ(other.must("SELECT 1").value(), "1");
-  auto again = connect();
-  again.must("LISTEN lost");
-  other.must("NOTIFY lost, 'again'");
-  EXPECT_THAT(texts(hear(again, 1)), ElementsAre("lost again"));
 }
 
 TEST_F(ListenTest, AClientThatDoesNotReadIsEnded) {
