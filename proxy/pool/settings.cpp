@@ -33,8 +33,18 @@ InternTable& table() {
   return instance;
 }
 
+// What is beyond ASCII stands in the client's encoding, which the server has not got yet when it reads the text, and in which
+// a character may end in a byte that is a backslash elsewhere (SJIS, BIG5, GBK, ...): it is told in hexadecimal digits.
+std::string value_sql(const std::string& value) {
+  if (std::none_of(value.begin(), value.end(), [](char c) { return (c & 0x80) != 0; })) return quote_literal(value);
+  std::string sql = "pg_catalog.convert_from(pg_catalog.decode('";
+  for (const char c : value)
+    for (const int digit : {(c >> 4) & 15, c & 15}) sql += "0123456789abcdef"[digit];
+  return sql + "', 'hex'), pg_catalog.current_setting('client_encoding'))";
+}
+
 void append_set(std::string& sql, const std::string& name, const std::string& value) {
-  sql += "SELECT pg_catalog.set_config(" + quote_literal(name) + ", " + quote_literal(value) + ", false);";
+  sql += "SELECT pg_catalog.set_config(" + quote_literal(name) + ", " + value_sql(value) + ", false);";
 }
 
 void append_reset(std::string& sql, const std::string& name) {
@@ -110,8 +120,10 @@ std::string settings_difference_sql(const Settings& have, const Settings& want) 
   if (had_role) sql += "RESET SESSION AUTHORIZATION;RESET ROLE;";
   for (const auto& [name, value] : have.values())
     if (!is_role(name) && !want.find(name)) append_reset(sql, name);
+  const auto* encoding = want.find("client_encoding");
+  if (encoding && (!have.find("client_encoding") || *have.find("client_encoding") != *encoding)) append_set(sql, "client_encoding", *encoding);
   for (const auto& [name, value] : want.values()) {
-    if (is_role(name)) continue;
+    if (is_role(name) || name == "client_encoding") continue;
     const auto* old = have.find(name);
     if (!old || *old != value) append_set(sql, name, value);
   }
