@@ -186,7 +186,12 @@ void Login::welcome() {
 
 void Login::on_checkout(std::vector<pool::Lease> leases) {
   link_ = std::make_unique<Link>(std::move(leases.front()), pool_key_->endpoint.shard, routing::Role::Primary, *this, context_.cells);
-  const std::string sql = pool::settings_difference_sql(*link_->server().settings, *keyed_settings_);
+  // Its custom settings stay: RESET would leave '' behind and nobody would know.
+  auto values = keyed_settings_->values();
+  for (const auto& [name, value] : link_->server().settings->values())
+    if (name.find('.') != std::string::npos) values.emplace(name, value);
+  applied_ = pool::Settings::intern(std::move(values));
+  const std::string sql = pool::settings_difference_sql(*link_->server().settings, *applied_);
   if (sql.empty()) {
     Injected nothing;
     return on_applied(*link_, nothing);
@@ -200,7 +205,7 @@ void Login::on_applied(Link& link, Injected& result) {
     link.discard();
     return fail(error);
   }
-  link.server().settings = keyed_settings_;
+  link.server().settings = applied_;
   auto parameters = link.server().parameters();
   context_.runtime.welcomes.put(*pool_key_, keyed_settings_, parameters);
   link.give_back();

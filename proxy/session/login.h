@@ -75,6 +75,7 @@ class Login final : public net::Disposable, public net::StreamHandler, public po
   Identity identity_;
   std::string application_name_, hint_shard_, hint_key_, hint_role_;
   pool::SettingsPtr keyed_settings_;     // startup settings without application_name
+  pool::SettingsPtr applied_;   // what the server that is asked is given
   std::optional<pool::PoolKey> pool_key_;
   pool::Checkout checkout_;
   std::unique_ptr<Link> link_;
