@@ -97,7 +97,7 @@ std::optional<Session::LocalReply> Session::control_locally(const routing::State
     if (in_block()) return LocalReply{"BEGIN", {}, SqlError{"25001", "there is already a transaction in progress", {}, {}, {}, {}}};
     deferred_begin_ = std::string(text.substr(facts.begin, facts.end - facts.begin));
     deferred_savepoints_.clear();
-    read_only_block_ = facts.begin_read_only;
+    read_only_block_ = facts.begin_read_only && !facts.begin_serializable;  // a hot standby refuses serializable
     isolated_block_ = facts.begin_serializable || facts.begin_repeatable_read || isolated_by_default();
     tx_ = TransactionStatus::InTransaction;
     const bool start = deferred_begin_.front() == 's' || deferred_begin_.front() == 'S';
