@@ -236,12 +236,26 @@ void add_foreign_tables(Catalog& catalog, const CatalogRows& rows, const OidMap&
   }
 }
 
+namespace {
+
+void add_session_code(const SessionCode& of_shard, SessionCode& all) {
+  all.written.insert(of_shard.written.begin(), of_shard.written.end());
+  all.read.insert(of_shard.read.begin(), of_shard.read.end());
+  all.types.insert(of_shard.types.begin(), of_shard.types.end());
+  all.operators.insert(of_shard.operators.begin(), of_shard.operators.end());
+  all.functions.insert(of_shard.functions.begin(), of_shard.functions.end());
+  all.anywhere |= of_shard.anywhere;
+}
+
+}  // namespace
+
 void compare_shards(Catalog& catalog, const std::vector<ShardFacts>& shards, std::size_t catalog_shard) {
   for (std::size_t s = 0; s < shards.size(); ++s) {
     catalog.oid_maps.push_back(s == catalog_shard ? OidMap{} : map_oids(shards[catalog_shard], shards[s]));
     catalog.two_phase.push_back(shards[s].two_phase);
     for (const auto& name : shards[s].custom_settings.names) catalog.custom_settings.add(name);
     catalog.custom_settings.unknown |= shards[s].custom_settings.unknown;
+    add_session_code(shards[s].session_code, catalog.session_code);
     catalog.code_horizon.push_back(shards[s].code_horizon);
     if (shards[s].known) catalog.database_collation_c &= shards[s].collation_c;
     for (const auto& [name, fingerprint] : shards[s].fingerprints)

@@ -24,6 +24,7 @@ struct ShardFacts {
   int version_num = 0;
   bool collation_c = false, two_phase = false;
   routing::CustomSettings custom_settings;  // of functions, rules and defaults
+  routing::SessionCode session_code;
   std::string code_horizon;                 // as Catalog::code_horizon
   std::map<std::pair<std::string, std::string>, std::string> fingerprints;  // (schema, name) -> text
   std::map<std::string, std::string> index_tables;                          // as Catalog::index_tables

@@ -5,6 +5,7 @@
 #include "proxy/control/catalog_once.h"
 #include "proxy/control/catalog_queries.h"
 #include "proxy/control/custom_code.h"
+#include "proxy/control/session_code.h"
 #include "proxy/log/log.h"
 
 namespace pgweir::control {
@@ -27,7 +28,7 @@ std::string together(const std::vector<std::string>& queries) {
 
 std::vector<std::string> shard_queries(bool canonical) {
   std::vector<std::string> queries{change_token_query(), server_query(), fingerprints_query(), oids_query(),
-                                   indexes_query(), custom_code_query("true")};
+                                   indexes_query(), custom_code_query("true"), session_code_query()};
   if (!canonical) return queries;
   for (const auto& query :
        {schemas_query(), relations_query(), columns_query(), unique_indexes_query(), foreign_keys_query(),
@@ -109,6 +110,7 @@ Async<void> CatalogLoader::refresh(std::size_t shard) {
   }
   ShardFacts facts = read_shard_facts(r[1], r[2], r[3], r[4]);
   read_custom_settings(r[0], r[5], facts);
+  read_session_code(r[6], facts.session_code);
   if (canonical) {
     if (built_in_version_ != facts.version_num) {
       Reply functions = co_await source.connection.query(functions_query(true), kReadBound);
@@ -120,7 +122,6 @@ Async<void> CatalogLoader::refresh(std::size_t shard) {
       built_in_version_ = facts.version_num;
     }
     source.rows = CatalogRows{r[1],
-                              std::move(r[6]),
                               std::move(r[7]),
                               std::move(r[8]),
                               std::move(r[9]),
@@ -129,7 +130,8 @@ Async<void> CatalogLoader::refresh(std::size_t shard) {
                               std::move(r[12]),
                               std::move(r[13]),
                               std::move(r[14]),
-                              std::move(r[15])};
+                              std::move(r[15]),
+                              std::move(r[16])};
   }
   source.facts = std::move(facts);
   source.content = content;

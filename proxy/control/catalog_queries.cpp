@@ -70,6 +70,8 @@ std::string change_token_query() {
   add(token_part("pg_trigger t" + relation + "t.tgrelid WHERE NOT t.tgisinternal", own("t")));
   add(token_part("pg_rewrite t" + relation + "t.ev_class WHERE t.oid >= 16384", own("t")));
   add(token_part("pg_policy t", own("t")));
+  add(token_part("pg_cast t WHERE t.oid >= 16384", own("t")));
+  add(token_part("pg_amproc t WHERE t.oid >= 16384", own("t")));
   add(token_part("pg_inherits t", "t.inhrelid::text || ':' || t.inhparent::text"));
   return sql + "), pg_catalog.txid_snapshot_xmin(pg_catalog.txid_current_snapshot())";
 }

@@ -6,7 +6,7 @@ namespace pgweir::control {
 namespace {
 
 // What find_custom_settings() could find anything in; only that is sent.
-constexpr std::string_view kMayset = R"(set_config|\mset\M\s*((session|local)\s+)?"?[\w$ ]*"?\s*[.%'])";
+constexpr std::string_view kMayset = R"(set_config|\mload\M|\mset\M\s*((session|local)\s+)?"?[\w$ ]*"?\s*[.%'])";
 // pg_proc.dat: set_config_by_name. A stored tree names functions by OID, and pg_depend does not record built-in ones.
 constexpr std::string_view kCallsSetConfig = ":funcid 2078 ";
 

@@ -171,7 +171,12 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   void note_effects(Link& link, const routing::StatementFacts& facts);
   void note_statement(Link& link, const routing::StatementFacts& facts, const routing::Route* route);
   void own_sequences(Link& link, const routing::StatementFacts& facts);
-  void discard_sequences_in_batch(Link& link);
+  bool run_in_batch(Link& link, std::string_view sql, char kind);
+
+  // ---- session_reset.cpp: what RESET goes back to is what the client started with
+  void note_reset(const routing::StatementFacts& facts);
+  void restore_in_batch();
+  void restore_startup(Link& link);
 
   // ---- session_pins.cpp: servers that are kept
   std::optional<protocol::SqlError> refuse_pin(Link& link, const routing::StatementFacts& facts, std::string_view text);
@@ -203,9 +208,9 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   Step execute_naming_portal(const protocol::Frame& frame, std::size_t index);
 
   // ---- session_extended.cpp: extended protocol
-  // Requests about statements whose replies are due. kind: 'P' the client's Parse, 'i' injected Parse, 'q' injected DISCARD, 'U' and 'u' the same
-  // for the unnamed statement, 'x' injected Close of a statement that the server has, 'D' Describe of a statement, 'C' what
-  // takes a name from the client (Close, DEALLOCATE), 'N' Execute of another command with a name. batch: the Sync that ends its group.
+  // Requests about statements whose replies are due. kind: 'P' the client's Parse, 'i' injected Parse, 'q' injected DISCARD,
+  // 'r' other injected SQL, 'U' and 'u' as P and i for the unnamed statement, 'x' injected Close, 'D' Describe of a statement,
+  // 'C' what takes a name from the client (Close, DEALLOCATE), 'N' Execute of another named command. batch: its group's Sync.
   struct Flight { std::uint32_t tag; char kind; StatementPtr statement; protocol::StatementHash hash; std::uint64_t batch; };
   struct Group {                    // from the first message to its Sync
     std::string pending;            // messages that wait for a decision
@@ -262,8 +267,8 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   bool push_close(const protocol::StatementHash& hash);
   void append_parse(Statement& statement, std::string_view name, std::string& out);
   void forget_named_statements();
-  std::string name_on_server(Statement& statement);
   Step leave_server();
+  std::string name_on_server(Statement& statement);
 
   // ---- session_large.cpp: messages that are not held, and what is done when memory is short
   Step meet_large(const protocol::Frame& frame, std::string_view rest);
@@ -319,8 +324,7 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   Mode mode_ = Mode::Open;
   bool input_waits_ = false;         // the stream is paused because a handler said Later
   bool oversized_ = false;           // inside a message that is too large: it is read and dropped
-  // Of the large Bind that is being passed on: its bytes up to the values (0: there is none), all its bytes, and whether
-  // its beginning went to the server.
+  // Of the large Bind that is being passed on: its bytes up to the values (0: none), all; did its beginning go to the server?
   std::size_t bind_head_ = 0, bind_size_ = 0;
   bool bind_sent_ = false;
   net::MemoryCharge memory_{context_.worker.memory()};   // what is held beyond the streams: see note_memory()
@@ -330,8 +334,7 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   net::Timer idle_timer_;            // looks whether the client has gone silent: session_idle.cpp
   std::uint32_t bursts_ = 0, seen_bursts_ = 0, rest_bursts_ = 0;   // of client bytes; at the last looks
   bool awake_ = false;               // the worker looks when this session rests: at_rest.cpp
-  std::chrono::steady_clock::time_point silent_since_ = std::chrono::steady_clock::now();
-  std::chrono::steady_clock::time_point since_ = std::chrono::steady_clock::now();
+  std::chrono::steady_clock::time_point silent_since_ = std::chrono::steady_clock::now(), since_ = silent_since_;
 
   runtime::SnapshotPtr snapshot_;
   std::shared_ptr<const routing::ClusterRouting> routing_;
@@ -345,11 +348,11 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   protocol::TransactionStatus tx_ = protocol::TransactionStatus::Idle;  // as the client was told
   std::string deferred_begin_;       // BEGIN that no server has seen yet, and SAVEPOINTs behind it
   protocol::ThinVector<std::string> deferred_savepoints_;   // established by deferred_begin_, innermost last
-  bool local_failed_ = false;        // the block failed by a refusal of ours; servers may not know
-  bool savepoint_seen_ = false;      // the block may be taken back to a savepoint
-  bool read_only_block_ = false;
-  bool isolated_block_ = false;      // REPEATABLE READ or SERIALIZABLE: one snapshot, hence one shard
+  bool local_failed_ = false, savepoint_seen_ = false;   // failed by a refusal of ours, servers may not know; may be taken back
+  bool read_only_block_ = false, isolated_block_ = false;   // isolated: REPEATABLE READ or SERIALIZABLE: one snapshot, hence one shard
   bool resetting_ = false;           // RESET or DISCARD runs, outside a block and with nothing beside it
+  struct Restoring { std::vector<std::string> names; std::string sql; };   // to be set behind the RESET that runs
+  protocol::Boxed<Restoring> restoring_;
   bool error_seen_ = false;          // an error went out since the last ReadyForQuery
   bool in_flight_read_only_ = false; // all that runs now is provably read-only, outside a block
   // A block without a server runs this statement in a block of its own that is rolled back: any server gives the answer.
@@ -362,19 +365,16 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   std::shared_ptr<std::vector<std::shared_ptr<void>>> again_;   // cancels that wait for one under way: session_cancel.cpp
   std::unique_ptr<pool::Checkout> checkout_;   // null before the first since the session rested
   protocol::ThinVector<Wanted> wanted_;
-  unsigned preparing_ = 0;
-  unsigned settling_ = 0;
+  unsigned preparing_ = 0, settling_ = 0;
   unsigned lost_in_prepare_ = 0;     // servers that died while they were prepared, in a row
   protocol::Boxed<protocol::SqlError> acquire_error_;
   std::string_view pinned_;          // why links_ are kept between transactions; empty: not pinned
   std::uint64_t servers_seen_ = 0;   // a bit for each remainder of a server connection's id
   bool reads_sequences_ = false;     // the client has asked for currval() or lastval()
   unsigned probation_ = 0;           // transactions after which a server was kept in case that it does
-  bool ddl_seen_ = false;
-  bool copy_forward_ = false;        // the CopyData being received goes to relay_
+  bool ddl_seen_ = false, copy_forward_ = false;   // copy_forward_: the CopyData being received goes to relay_
   bool copy_partial_ = false;        // ... and only a part of it has been sent
-  bool boundary_waits_ = false;      // a transaction ended meanwhile
-  bool boundary_ = false;            // a Z came in this burst
+  bool boundary_ = false, boundary_waits_ = false;   // a Z came in this burst; a transaction ended meanwhile
   protocol::Boxed<Notifications> notifications_;
   bool light_ = false;               // the statement at work can neither listen nor notify: its server is taken as it is
   bool ready_held_ = false;          // a ReadyForQuery waits for what settle_notifications() does

@@ -268,6 +268,7 @@ void Session::finish_transaction() {
     hints_->now = std::move(*hints_->before_local);
     hints_->before_local.reset();
   }
+  restoring_.reset();
   recent_binds_.clear();
   naming_portals_.clear();
   if (std::all_of(links_.begin(), links_.end(), [](const auto& l) { return !l->open() || l->quiet(); })) {

@@ -33,7 +33,7 @@ bool Session::add_custom_name(std::string_view name) {
 // statement's parameters; null: it has none.
 void Session::note_custom_names(Link& link, std::string_view text, const protocol::ValueList* values) {
   routing::CustomSettings found;
-  if (contains_ignoring_case(text, "set")) routing::find_custom_settings(text, found);
+  if (contains_ignoring_case(text, "set") || (link.ran_code && contains_ignoring_case(text, "load"))) routing::find_custom_settings(text, found);
   for (const auto number : found.parameters) {
     if (!values || number == 0 || number > values->size()) {
       found.unknown = true;
@@ -52,7 +52,7 @@ void Session::note_custom_names(Link& link, std::string_view text, const protoco
 void Session::note_effects(Link& link, const routing::StatementFacts& facts) {
   // DDL may make temporary objects without saying so: search_path decides.
   const bool ddl = facts.kind == StatementKind::Ddl;
-  if (facts.runs_code) link.ran_code = true;
+  if (facts.runs_code || ddl) link.ran_code = true;  // event triggers, defaults and indexes that are computed
   if (facts.may_change_session || ddl || facts.kind == StatementKind::Unparsable) link.make_suspect();
   if (facts.kind == StatementKind::Set || facts.kind == StatementKind::SetLocal) add_custom_name(facts.name);
 }
@@ -63,6 +63,7 @@ void Session::note_statement(Link& link, const routing::StatementFacts& facts, c
   if (!facts.read_only) link.wrote = true;
   if (facts.creates_temp) temp_tables_.push_back(facts.name);
   if (route && route->ddl) ddl_seen_ = true;
+  note_reset(facts);
 }
 
 // Large objects are what drivers call by this message; anything else may do anything.
@@ -92,36 +93,34 @@ void Session::own_sequences(Link& link, const routing::StatementFacts& facts) {
   const bool clean = std::exchange(server.sequence_user, identity_.id) == 0;
   if (clean) return;
   context_.cells.injected_commands.add();
-  if (&link == relay_ && group_.open && !group_.is_virtual) return discard_sequences_in_batch(link);
+  if (&link == relay_ && group_.open && !group_.is_virtual) {
+    if (!run_in_batch(link, "DISCARD SEQUENCES", 'q')) server.sequence_user = pool::ServerConnection::kSequencesUnknown;
+    return;
+  }
   link.inject("DISCARD SEQUENCES", [](Link& done, Injected& result) {
     if ((result.error || result.skipped) && done.open()) done.server().sequence_user = pool::ServerConnection::kSequencesUnknown;
   });
 }
 
-// A simple Query would end the batch's implicit transaction and drop the unnamed statement and portal.
-void Session::discard_sequences_in_batch(Link& link) {
-  static constexpr std::string_view kName = "pgweir_sequences";
+// A simple Query would end the batch's implicit transaction and drop the unnamed statement and portal. False: the server
+// skips to the Sync, the client's statement as well. `kind`: of its Flight.
+bool Session::run_in_batch(Link& link, std::string_view sql, char kind) {
+  static constexpr std::string_view kName = "pgweir_own";
   const std::uint32_t tag = next_tag_++;
   auto& tracker = link.tracker();
-  if (tracker.push(Request::Close, Disposition::Swallow, tag) != Push::Queued) {
-    // The server skips to the Sync: the client's statement as well.
-    link.server().sequence_user = pool::ServerConnection::kSequencesUnknown;
-    return;
-  }
-  flights_.push_back({tag, 'q', nullptr, {}, syncs_sent_ + 1});
-  tracker.push(Request::Parse, Disposition::Swallow, tag);
-  tracker.push(Request::Bind, Disposition::Swallow, tag);
-  tracker.push(Request::Execute, Disposition::Swallow, tag);
-  tracker.push(Request::Close, Disposition::Swallow, tag);
-  tracker.push(Request::Close, Disposition::Swallow, tag);
+  if (tracker.push(Request::Close, Disposition::Swallow, tag) != Push::Queued) return false;
+  flights_.push_back({tag, kind, nullptr, {}, syncs_sent_ + 1});
+  for (const auto request : {Request::Parse, Request::Bind, Request::Execute, Request::Close, Request::Close})
+    tracker.push(request, Disposition::Swallow, tag);
   out_.clear();
   protocol::encode_close('S', kName, out_);
-  protocol::encode_parse(kName, "DISCARD SEQUENCES", {}, out_);
+  protocol::encode_parse(kName, sql, {}, out_);
   protocol::encode_bind_raw(kName, kName, std::string_view("\0\0\0\0\0\0", 6), out_);
   protocol::encode_execute(kName, 0, out_);
   protocol::encode_close('P', kName, out_);
   protocol::encode_close('S', kName, out_);
   link.send(out_);
+  return true;
 }
 
 }  // namespace pgweir::session

@@ -202,6 +202,7 @@ Session::Step Session::relay_query(const Frame& frame, const routing::Analysis& 
 void Session::forward_query(const Frame& frame, const routing::Analysis& analysis, const Route& route) {
   Link& link = *relay_;
   const bool alone = link.quiet(), single = analysis.statements.size() == 1;
+  restoring_.reset();
   if (!single || !begin_or_throw_away(link, analysis.statements.front(), analysis.text, route.any_shard)) inject_begin(link);
   for (const auto& facts : naming_ ? naming_->effects : analysis.statements) {
     note_statement(link, facts, nullptr);

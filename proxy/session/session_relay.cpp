@@ -48,14 +48,14 @@ bool Session::on_parameter_status(Link& link, const Frame& frame) {
   std::string value(status->value);
   // The server goes back to its own default, the client to what it started with, which it gets again before anything runs.
   const auto& startup = identity_.startup->values();
-  const bool own = resetting_ && std::any_of(startup.begin(), startup.end(), [&](const auto& setting) {
-    return pool::same_setting(setting.first, status->name);
-  });
+  const auto named = [&](const std::string& name) { return pool::same_setting(name, status->name); };
+  const bool own = (resetting_ && std::any_of(startup.begin(), startup.end(), [&](const auto& setting) { return named(setting.first); })) ||
+                   (restoring_ && std::any_of(restoring_->names.begin(), restoring_->names.end(), named));
   if (own)
     if (const auto* first = identity_.parameters->find(status->name)) value = *first;
   auto known = told_->values();
   auto& old = known[std::string(status->name)];
-  if (own && old == value) return false;
+  if (old == value) return false;  // it comes of something of ours
   old = value;
   told_ = pool::Settings::intern(std::move(known));
   if (!own) return true;
@@ -76,8 +76,9 @@ bool Session::on_ready(Link& link, char status) {
   if (!deferred_begin_.empty() && (throwaway_ || !link.in_transaction)) {
     // The block has no server yet: this was answered beside it.
     if (failed) local_failed_ = true;
-    else deferred_begin_ += throwaway_setting_.or_default();
+    else deferred_begin_ += throwaway_setting_.or_default() + (restoring_ ? ";" + restoring_->sql : "");
     throwaway_setting_.reset();
+    restoring_.reset();
     if (std::exchange(throwaway_, false)) {
       link.in_transaction = link.wrote = false;
       link.inject("ROLLBACK", [this](Link&, Injected&) {
@@ -101,6 +102,8 @@ bool Session::on_ready(Link& link, char status) {
     link.flush_before(ready);
     return false;
   }
+  if (tx_ != TransactionStatus::Failed && !failed) restore_startup(link);
+  restoring_.reset();
   if (tx_ == TransactionStatus::Idle) local_failed_ = false;
   if (tx_ == TransactionStatus::Failed && participants() > 1) fail_block();  // the whole block, not only its part there
   return !holds_ready(link) && !client_gone();

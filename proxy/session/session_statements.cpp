@@ -43,7 +43,10 @@ Session::Step Session::relay_extended(const Frame& frame) {
   for (std::size_t i = 0; i < naming_portals_.size(); ++i)
     if (auto execute = protocol::decode_execute(frame.body()); execute && execute->portal == naming_portals_[i].portal)
       return execute_naming_portal(frame, i);
-  if (relay_->tracker().push(Request::Execute, Disposition::Forward) == Push::Queued) relay_->send(frame.bytes);
+  if (relay_->tracker().push(Request::Execute, Disposition::Forward) == Push::Queued) {
+    relay_->send(frame.bytes);
+    restore_in_batch();
+  }
   return Step::Done;
 }
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "routing/catalog/custom_settings.h"
@@ -91,6 +92,17 @@ struct OidMap {
   Oid local(Oid oid) const { if (identity) return oid; auto i = from_canonical.find(oid); return i == from_canonical.end() ? oid : i->second; }
 };
 
+// Where code that may leave state in the session runs without a statement that says so, on any shard. Names are
+// "schema.name", those of types and operators without their schema.
+struct SessionCode {
+  std::unordered_set<std::string> written;    // tables: behind INSERT, UPDATE, DELETE, COPY (defaults, checks, triggers, ...)
+  std::unordered_set<std::string> read;       // views and tables with policies
+  std::unordered_set<std::string> types;      // domains with checks, and what is made of them
+  std::unordered_set<std::string> operators;
+  std::unordered_set<std::string> functions;  // that their volatility and body do not show: aggregates, arguments of `types`
+  bool anywhere = false;                      // casts, operator classes: any expression may
+};
+
 struct Catalog {
   std::uint64_t epoch = 0;             // grows with every load that found a change
   bool loaded = false;                 // false: nothing is known yet; sharded clusters refuse with 57P03
@@ -113,6 +125,7 @@ struct Catalog {
   std::vector<OidMap> oid_maps;        // by ShardId
   std::vector<std::string> schemas;
   std::vector<bool> two_phase;         // by ShardId: max_prepared_transactions > 0
+  SessionCode session_code;
   CustomSettings custom_settings;      // what functions, rules and defaults set on any shard; parameters are unused
   // By ShardId: the oldest transaction (its 32-bit id in decimal) whose functions custom_settings may not know; empty: all.
   std::vector<std::string> code_horizon;

@@ -55,6 +55,8 @@ class Scanner {
         call();
       } else if (same_word(word, "set")) {
         command(begin);
+      } else if (same_word(word, "load")) {
+        library(begin);
       }
     }
   }
@@ -114,6 +116,14 @@ class Scanner {
     if (parameter == 0) return found_.add(name);
     auto& all = found_.parameters;
     if (std::find(all.begin(), all.end(), parameter) == all.end()) all.push_back(parameter);
+  }
+
+  // Behind the word LOAD: nobody can say what a library defines or sets.
+  void library(std::size_t begin) {
+    const std::size_t behind = at_;
+    skip_space();
+    if ((skip_quotes() != 0 || peek() == '$' || peek() == '%') && starts_statement(begin)) unknown();
+    at_ = behind;
   }
 
   // A string constant, perhaps with its quotes doubled because it stands in another one; or dollar-quoted.

@@ -1,6 +1,8 @@
 // StatementFacts: what the session must know before and after a statement runs.
+#include <algorithm>
 #include <array>
 
+#include "routing/plan/builtin_names.h"
 #include "routing/plan/functions.h"
 #include "routing/plan/temp_names.h"
 #include "routing/plan/template.h"
@@ -38,6 +40,15 @@ class Collector : public sql::Visitor {
       case sql::ExprKind::Operator:
         user_operator(e);
         break;
+      case sql::ExprKind::Cast:
+        if (checks_values(e.names)) {
+          read_only = false;
+          unknown_code();
+        }
+        break;
+      case sql::ExprKind::Column:
+        if (e.names.size() > 1) attribute_call(e.names.back());
+        break;
       case sql::ExprKind::Opaque:
         read_only = false;
         unknown_code();
@@ -48,6 +59,7 @@ class Collector : public sql::Visitor {
   }
 
   void on_select(const sql::Select& s) override {
+    common_tables(s.with.get());
     if (s.locking || s.into) read_only = false;
     if (s.into) {
       facts_.creates_temp |= pgweir::routing::creates_temp(s.into_relation, path_);
@@ -57,6 +69,7 @@ class Collector : public sql::Visitor {
   }
   void on_modify(const sql::Modify& m, Command) override {
     read_only = false;
+    common_tables(m.with.get());
     changed(m.target);
   }
   void on_from(const sql::FromItem& item) override {
@@ -70,28 +83,74 @@ class Collector : public sql::Visitor {
     bool found = false;
     for (const CatalogTable* t : candidates(name)) {
       found = true;
-      if (t->has_user_triggers || t->has_rules || t->kind != 'r') unknown_code();
+      if (t->has_user_triggers || t->has_rules || (t->kind != 'r' && t->kind != 'p') || t->drifted ||
+          cluster_.catalog->session_code.written.contains(t->schema + "." + t->name))
+        unknown_code();
       for (const auto& c : t->columns) facts_.uses_sequence_state |= c.default_nextval || c.identity;
     }
     if (!found) unknown_code();
+  }
+
+  // Fires triggers and nothing else.
+  void truncated(const sql::RelationName& name) {
+    const auto found = candidates(name);
+    if (found.empty() || std::any_of(found.begin(), found.end(), [](const CatalogTable* t) { return t->has_user_triggers || t->has_inheritance; }))
+      unknown_code();
   }
 
  private:
   void unknown_code() { facts_.may_change_session = facts_.runs_code = true; }
   // An operator may call any function.
   void user_operator(const sql::Expr& e) {
-    if (!cluster_.catalog) return;
+    if (!cluster_.catalog || !cluster_.catalog->loaded) return;
+    bool known = e.name().front() >= 'A' && e.name().front() <= 'Z';  // BETWEEN and its kin
     for (const auto& op : cluster_.catalog->operators) {
       if (op.name == e.name()) {
         read_only = false;
-        return;
+        known = true;
+        break;
       }
     }
+    // An unknown one may be newer than the catalog.
+    if (cluster_.catalog->session_code.operators.contains(e.name()) || !(known || is_builtin_operator(e.name())))
+      unknown_code();
   }
-  // A view may call anything.
+  // A domain whose check calls what leaves state behind, or a type that nothing is known of.
+  bool checks_values(const std::vector<std::string>& names) const {
+    if (!cluster_.catalog || !cluster_.catalog->loaded || names.empty()) return false;
+    if (cluster_.catalog->session_code.types.contains(names.back())) return true;
+    if ((names.size() > 1 && names.front() == "pg_catalog") || is_everyday_type(names.back())) return false;
+    const auto& types = cluster_.catalog->types;
+    return std::none_of(types.begin(), types.end(), [&](const auto& type) { return type.second.name == names.back(); });
+  }
+  void common_tables(const sql::With* with) {
+    if (with == nullptr) return;
+    for (const auto& table : with->tables) common_tables_.push_back(table.name);
+  }
+  // row.f is f(row) where the row has no such column.
+  void attribute_call(const std::string& name) {
+    if (!cluster_.catalog || !cluster_.catalog->loaded) return;
+    const Catalog& catalog = *cluster_.catalog;
+    const auto [begin, end] = catalog.function_index.equal_range(name);
+    for (auto i = begin; i != end; ++i) {
+      const CatalogFunction& f = catalog.functions[i->second];
+      if (f.built_in || f.argument_types.size() != 1 || (f.volatility != 'v' && !f.names_session_state)) continue;
+      const auto type = catalog.types.find(f.argument_types.front());
+      if (type != catalog.types.end() && type->second.type != 'c') continue;
+      read_only = false;
+      unknown_code();
+    }
+  }
+  // What a view or a policy calls, the catalog knows; policies may be another's by the time.
   void relation(const sql::RelationName& name) {
-    for (const CatalogTable* t : candidates(name)) {
-      if (t->kind == 'v' && t->schema != "information_schema") {
+    const auto found = candidates(name);
+    const bool common = name.schema.empty() && std::find(common_tables_.begin(), common_tables_.end(), name.name) != common_tables_.end();
+    // What nothing is known of may be newer than the catalog.
+    const auto known = [&] { return common || (name.schema.empty() && cluster_.catalog->find_table("pg_catalog", name.name)); };
+    if (found.empty() && cluster_.catalog && cluster_.catalog->loaded && !known()) unknown_code();
+    for (const CatalogTable* t : found) {
+      if (t->kind == 'v' && t->schema != "information_schema") read_only = false;
+      if (cluster_.catalog->session_code.read.contains(t->schema + "." + t->name) || (t->kind == 'v' && t->drifted)) {
         read_only = false;
         unknown_code();
       }
@@ -114,6 +173,7 @@ class Collector : public sql::Visitor {
   const ClusterRouting& cluster_;
   const SearchPath& path_;
   StatementFacts& facts_;
+  std::vector<std::string> common_tables_;   // of the whole statement
 };
 
 StatementKind transaction_kind(sql::TransactionVerb verb) {
@@ -264,6 +324,8 @@ StatementFacts statement_facts(const ClusterRouting& cluster, const SearchPath& 
   f.end = s.end;
   f.name = s.name;
   f.chain = s.chain;
+  f.to_default = s.command == Command::Set && (s.set_form == sql::SetForm::Reset || s.set_form == sql::SetForm::ResetAll ||
+                                               s.set_form == sql::SetForm::Default);
   f.no_transaction_block = outside_transactions(s);
   Collector collector(cluster, path, f);
   sql::walk(s, collector);
@@ -276,6 +338,9 @@ StatementFacts statement_facts(const ClusterRouting& cluster, const SearchPath& 
       if (s.from) collector.changed(r);
     }
   }
+  if (s.command == Command::Truncate)
+    for (const auto& r : s.relations) collector.truncated(r);
+  if (cluster.catalog && cluster.catalog->session_code.anywhere && s.command != Command::Transaction) f.may_change_session = f.runs_code = true;
   f.prepared = prepared_name(s, text);
   f.prepared.quiet = !f.may_change_session && !f.runs_code && !f.uses_sequence_state && !s.opaque && !s.too_deep;
   f.read_only = read_only_command(s, collector.read_only) && !s.opaque && !s.too_deep && f.prepared.executes.empty();

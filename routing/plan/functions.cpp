@@ -93,7 +93,7 @@ void add_candidate(const ClusterRouting& cluster, const CatalogFunction& f, Func
   const auto rank = [](char c) { return c == 'i' ? 0 : c == 's' ? 1 : 2; };
   if (first || rank(f.volatility) > rank(facts.volatility)) facts.volatility = f.volatility;
   if (f.built_in) return;
-  facts.names_session_state |= f.names_session_state;
+  facts.names_session_state |= f.names_session_state || cluster.catalog->session_code.functions.contains(f.schema + "." + f.name);
   const config::Function* d = declared(cluster, f);
   if (d == nullptr) {
     facts.known = FunctionFacts::Known::Undeclared;

@@ -3,7 +3,7 @@ import re
 import signal
 
 from client import FLUSH, SYNC, bind, close_statement, execute, once, parse, query
-from scenario import PLAIN, gate, scenario
+from scenario import PLAIN, Gate, gate, scenario
 
 OWN = ("own",)  # a proxy of its own, which the scenario may end
 TWO = ("two", "session")
@@ -58,7 +58,7 @@ def of_another(side):
 @scenario("cancel", "that the server takes late meets no statement behind it; an idle client hears nothing of that server",
           ("one", "two"))
 def taken_late(side):
-    held = gate(side, "late_gate")
+    held = Gate(side, "late_gate")
     client = side.connect()
     client.send(query("select count(*), 'late' from late_gate"))
     side.wait_blocked("%late_gate%")

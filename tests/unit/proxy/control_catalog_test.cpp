@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "proxy/control/catalog_build.h"
+#include "proxy/control/session_code.h"
 
 namespace pgweir::control {
 namespace {
@@ -47,6 +48,18 @@ CatalogRows example() {
 ShardFacts facts(std::vector<std::string> fingerprints, std::vector<std::string> oids = {}) {
   return read_shard_facts(rows(5, {"15.18", "150018", "UTF8", "t", "10"}), rows(3, std::move(fingerprints)),
                           rows(4, std::move(oids)));
+}
+
+// What any shard runs unseen counts for all.
+TEST(ControlCatalogTest, SessionCodeOfEveryShardCounts) {
+  auto first = facts({}), second = facts({});
+  read_session_code(rows(3, {"w", "public", "users", "r", "public", "v", "o", "public", "==="}), first.session_code);
+  read_session_code(rows(3, {"t", "public", "email", "f", "public", "sums", "a", "", ""}), second.session_code);
+  auto catalog = build_catalog(example(), {});
+  compare_shards(catalog, {first, second}, 0);
+  EXPECT_TRUE(catalog.session_code.written.contains("public.users") && catalog.session_code.read.contains("public.v"));
+  EXPECT_TRUE(catalog.session_code.operators.contains("===") && catalog.session_code.types.contains("email"));
+  EXPECT_TRUE(catalog.session_code.functions.contains("public.sums") && catalog.session_code.anywhere);
 }
 
 TEST(ControlCatalogTest, RowsBecomeACatalog) {

@@ -15,15 +15,25 @@ StatementFacts facts(const std::string& text, const char* search_path = "public"
 
 TEST(Facts, CodeOfUsersIsSeen) {
   for (const char* text : {"do $$ begin end $$", "call p()", "execute prepared", "select no_such()", "selec", "select * from a_view",
-                           "insert into no_such_table values (1)", "copy no_such_table from stdin"}) {
+                           "insert into no_such_table values (1)", "copy no_such_table from stdin", "select * from no_such_table",
+                           "insert into checked values (1)", "update checked set mail = 'x'", "delete from checked",
+                           "copy checked from stdin", "truncate no_such_table", "select 'x'::email", "select 'x'::email[]",
+                           "select 'x'::no_such_type", "select id @@@@ 1 from orders", "select id ==== 1 from orders"}) {
     EXPECT_TRUE(facts(text).runs_code) << text;
     EXPECT_TRUE(facts(text).may_change_session) << text;
   }
   for (const char* text : {"select 1", "select set_config('a.b', 'c', false)", "set a.b = 1", "explain select no_such()", "begin",
-                           "insert into jobs (state) values ('x')", "copy jobs (state) from stdin"}) {
+                           "insert into jobs (state) values ('x')", "copy jobs (state) from stdin", "select * from checked",
+                           "with no_such_table as (select 1) select * from no_such_table", "truncate jobs",
+                           "select '1'::int, 'x'::text[], '{}'::jsonb, now()::date, cast(1 as numeric(5,2))",
+                           "select id ~~~ 2, id between 1 and 2, id not in (3), id is distinct from 4 from orders",
+                           "select * from orders where note like 'a%' or note !~* 'b' or id <-> 1 < 2"}) {
     EXPECT_FALSE(facts(text).runs_code) << text;
   }
   EXPECT_TRUE(facts("copy jobs (state) from stdin").uses_sequence_state);
+  for (const char* text : {"reset all", "reset a", "set a to default", "set local a to default", "set session authorization default"})
+    EXPECT_TRUE(facts(text).to_default) << text;
+  for (const char* text : {"set a = 1", "discard all", "begin"}) EXPECT_FALSE(facts(text).to_default) << text;
   EXPECT_TRUE(facts("set datestyle to default").kind == StatementKind::Reset && facts("set local a to default").kind == StatementKind::SetLocal);
 }
 

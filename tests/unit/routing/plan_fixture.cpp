@@ -192,7 +192,12 @@ void fill(Catalog& c) {
   color.type = 'e';
   c.types[color.oid] = color;
   add_functions(c);
-  c.operators = {{"public", "~~~"}};
+  c.operators = {{"public", "~~~"}, {"public", "@@@@"}};
+  c.session_code.read = {"public.a_view"};
+  c.session_code.written = {"public.checked"};
+  c.session_code.types = {"email"};
+  c.session_code.operators = {"@@@@"};
+  add_table(c, "checked", {"id int8", "mail text"});
 }
 
 std::string names(const ClusterRouting& cluster, const ShardSet& shards) {
