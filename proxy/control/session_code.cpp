@@ -66,7 +66,8 @@ UNION ALL SELECT 'f', n.nspname, p.proname FROM pg_proc p JOIN pg_namespace n ON
   AND p.oid IN (SELECT oid FROM functions) OR array_to_string(p.proconfig, ' ') ~ '(^| )[^ =]+\.'
   OR EXISTS (SELECT 1 FROM types x WHERE x.oid = ANY (p.proargtypes)))
 UNION ALL SELECT 'a', '', '' WHERE EXISTS (SELECT 1 FROM pg_cast c JOIN functions f ON f.oid = c.castfunc WHERE c.oid >= 16384)
-  OR EXISTS (SELECT 1 FROM pg_amproc a JOIN functions f ON f.oid = a.amproc WHERE a.oid >= 16384))";
+  OR EXISTS (SELECT 1 FROM pg_amproc a JOIN functions f ON f.oid = a.amproc WHERE a.oid >= 16384)
+ORDER BY 1, 2, 3)";
 
 }  // namespace
 

@@ -209,6 +209,7 @@ void Session::forward_query(const Frame& frame, const routing::Analysis& analysi
     own_sequences(link, facts);
     note_sequences(link, facts, analysis.text);
   }
+  barrier_ = barrier_ || restoring_;  // what comes behind the RESET comes behind its end
   if (link.suspect) {
     note_custom_names(link, analysis.text, nullptr);
     if (naming_)
