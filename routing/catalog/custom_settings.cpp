@@ -121,9 +121,21 @@ class Scanner {
   // Behind the word LOAD: nobody can say what a library defines or sets.
   void library(std::size_t begin) {
     const std::size_t behind = at_;
+    if (peek() == '\'' && begin > 0 && code_[begin - 1] == '\'') return;  // a literal that is the word
     skip_space();
-    if ((skip_quotes() != 0 || peek() == '$' || peek() == '%') && starts_statement(begin)) unknown();
+    if ((skip_quotes() != 0 || peek() == '$' || peek() == '%') &&
+        (starts_statement(begin) || follows_keyword(begin)))
+      unknown();
     at_ = behind;
+  }
+
+  // Of PL/pgSQL: a statement begins behind it.
+  bool follows_keyword(std::size_t begin) const {
+    while (begin > 0 && space(code_[begin - 1])) --begin;
+    std::size_t start = begin;
+    while (start > 0 && word_char(code_[start - 1])) --start;
+    const auto word = code_.substr(start, begin - start);
+    return same_word(word, "begin") || same_word(word, "then") || same_word(word, "else") || same_word(word, "loop");
   }
 
   // A string constant, perhaps with its quotes doubled because it stands in another one; or dollar-quoted.

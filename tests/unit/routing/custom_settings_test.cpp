@@ -77,5 +77,14 @@ TEST(CustomSettings, ParametersAndBounds) {
   EXPECT_TRUE(found("set a." + std::string(300, 'b') + " = 1").unknown);
 }
 
+// Nobody can say what a library defines and sets.
+TEST(CustomSettings, ALibraryIsLoaded) {
+  for (const char* code : {"begin execute 'load ''auto_explain'''; end", "begin load 'x'; end", "begin x := 1; LOAD 'x'; end", "LOAD $$x$$",
+                           "execute format('load %L', lib)"})
+    EXPECT_TRUE(found(code).unknown) << code;
+  for (const char* code : {"select load from t", "select 'load'", "select load('x')", "download 'x'", "-- load 'x'", "raise notice 'high load '"})
+    EXPECT_FALSE(found(code).unknown) << code;
+}
+
 }  // namespace
 }  // namespace pgweir::routing
