@@ -2,20 +2,19 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
 
+#include "proxy/admin/console.h"
 #include "proxy/admin/console_sources.h"
 #include "proxy/admin/lexer.h"
 #include "proxy/admin/table.h"
 
 namespace pgweir::admin {
 
-using Answer = protocol::Result<Table>;
-// Called once, on the console's worker, at once or later.
-using Done = std::function<void(Answer)>;
 
 // All of it outlives the command's run, except `statement`, which is valid until run() returns.
 struct Invocation {
@@ -23,6 +22,7 @@ struct Invocation {
   net::Worker& worker;
   const ConsoleSources& sources;
   std::string_view statement;
+  std::shared_ptr<void>& pending;  // what a command leaves here lives until the next one or the console's end
   std::size_t arguments = 0;  // offset in `statement` behind the command's words
 };
 
@@ -49,9 +49,31 @@ void show_databases(const Invocation&, Done);
 void show_pools(const Invocation&, Done);
 void show_clients(const Invocation&, Done);
 void show_servers(const Invocation&, Done);
+void show_all_sockets(const Invocation&, Done);
+void show_active_sockets(const Invocation&, Done);
+void show_users(const Invocation&, Done);
+void show_state(const Invocation&, Done);
+void show_peers(const Invocation&, Done);
+void show_peer_pools(const Invocation&, Done);
+void show_mem(const Invocation&, Done);
+void show_dns_hosts(const Invocation&, Done);
+void show_dns_zones(const Invocation&, Done);
+void show_fds(const Invocation&, Done);
+void show_stats_totals(const Invocation&, Done);
+void show_stats_averages(const Invocation&, Done);
+void show_totals(const Invocation&, Done);
 void show_stats(const Invocation&, Done);
 void show_shards(const Invocation&, Done);
 void show_lists(const Invocation&, Done);
+void pause(const Invocation&, Done);
+void resume(const Invocation&, Done);
+void disable(const Invocation&, Done);
+void enable(const Invocation&, Done);
+void reconnect(const Invocation&, Done);
+void wait_close(const Invocation&, Done);
+void kill(const Invocation&, Done);
+void kill_client(const Invocation&, Done);
+void suspend(const Invocation&, Done);
 void reload(const Invocation&, Done);
 void shutdown(const Invocation&, Done);
 void route(const Invocation&, Done);

@@ -23,6 +23,19 @@ SqlError syntax_error(std::string_view near) {
   return {"42601", "syntax error at or near \"" + shown + "\"", {}, "commands: " + known, {}, {}};
 }
 
+// What drivers greet with is taken and means nothing here; the proxy's own settings are those of its file.
+Answer answer_set(const std::vector<Token>& tokens) {
+  constexpr std::string_view kOfSessions[] = {
+      "application_name", "bytea_output", "client_encoding", "client_min_messages", "datestyle", "extra_float_digits",
+      "idle_in_transaction_session_timeout", "intervalstyle", "lock_timeout", "names", "search_path", "session",
+      "standard_conforming_strings", "statement_timeout", "time", "timezone"};
+  if (tokens.size() > 1)
+    for (const std::string_view name : kOfSessions)
+      if (same_word(name_of(tokens[1]), name)) return completed("SET");
+  return SqlError{"0A000", "no setting can be changed on the console", {},
+                  "Change the configuration file, then RELOAD. SHOW CONFIG lists the settings.", {}, {}};
+}
+
 }  // namespace
 
 ConsoleSources& console_sources() {
@@ -52,6 +65,7 @@ struct Console::State : std::enable_shared_from_this<State> {
   const bool may_write;
   const ConsoleSources sources;
   bool closed = false;
+  std::shared_ptr<void> pending;  // of the command that runs
 
   std::string text;
   std::vector<std::string_view> statements;  // into `text`
@@ -81,8 +95,7 @@ void Console::State::advance() {
 void Console::State::run(std::string_view statement, Done then) {
   const std::vector<Token> tokens = tokenize(statement, 3);  // the longest command has two words
   const Token& first = tokens.front();
-  // Drivers greet with SET; PgBouncer's console takes it as well.
-  if (first.kind == Token::Kind::Word && same_word(first.text, "SET")) return then(completed("SET"));
+  if (first.kind == Token::Kind::Word && same_word(first.text, "SET")) return then(answer_set(tokens));
   const Command* command = find_command(tokens);
   if (!command) {
     const bool show = first.kind == Token::Kind::Word && same_word(first.text, "SHOW") && tokens.size() > 1;
@@ -93,7 +106,7 @@ void Console::State::run(std::string_view statement, Done then) {
                          "Users listed in users of [admin] may.", {}, {}});
   const std::size_t words = word_count(*command);
   if (command->arguments.empty() && tokens.size() > words) return then(syntax_error(tokens[words].text));
-  command->run(Invocation{runtime, worker, sources, statement, tokens[words - 1].end()}, std::move(then));
+  command->run(Invocation{runtime, worker, sources, statement, pending, tokens[words - 1].end()}, std::move(then));
 }
 
 void Console::State::take(Answer answer) {
@@ -119,7 +132,10 @@ Console::Console(runtime::Runtime& runtime, net::Worker& worker, std::string use
                  ConsoleSources sources)
     : state_(std::make_shared<State>(runtime, worker, std::move(user), may_write, std::move(sources))) {}
 
-Console::~Console() { state_->closed = true; }
+Console::~Console() {
+  state_->closed = true;
+  state_->pending.reset();
+}
 
 void Console::execute(std::string_view sql, std::function<void(std::string replies)> done) {
   state_->text = sql;
@@ -128,6 +144,18 @@ void Console::execute(std::string_view sql, std::function<void(std::string repli
   state_->replies.clear();
   state_->done = std::move(done);
   state_->advance();
+}
+
+void Console::run(std::string_view statement, Done done) {
+  state_->text = statement;
+  state_->run(state_->text, [state = state_, done = std::move(done)](Answer answer) {
+    if (!state->closed) done(std::move(answer));
+  });
+}
+
+bool Console::only_shows(std::string_view statement) {
+  const Command* command = find_command(tokenize(statement, 3));
+  return command && !command->writes;
 }
 
 }  // namespace pgweir::admin

@@ -10,10 +10,15 @@
 #include <string_view>
 
 #include "proxy/admin/console_sources.h"
+#include "proxy/admin/table.h"
 #include "proxy/net/worker.h"
 #include "proxy/runtime/runtime.h"
 
 namespace pgweir::admin {
+
+using Answer = protocol::Result<Table>;
+// Called once, on the console's worker, at once or later.
+using Done = std::function<void(Answer)>;
 
 class Console {
  public:
@@ -29,6 +34,12 @@ class Console {
   // ReadyForQuery(idle). `done` is called once, on the worker, before execute() returns or later. `sql` is copied.
   // Errors: 42601 for what is no command, 42501 for what the user may not do; others name the command's cause.
   void execute(std::string_view sql, std::function<void(std::string replies)> done);
+
+  // One statement, without its ';', for the extended protocol: not while an execute() is under way. As above, but that
+  // the answer comes as it is. `statement` is copied.
+  void run(std::string_view statement, Done done);
+  // Whether it only shows: running it once more changes nothing. Anything that is no such command does not.
+  static bool only_shows(std::string_view statement);
 
  private:
   struct State;

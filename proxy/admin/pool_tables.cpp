@@ -52,37 +52,26 @@ Table pools_table(const config::Config& config, std::span<const PoolView> pools,
   Table table{{{"database"}, {"user"}, {"cl_active", kInt4}, {"cl_waiting", kInt4}, {"cl_active_cancel_req", kInt4},
                {"cl_waiting_cancel_req", kInt4}, {"sv_active", kInt4}, {"sv_active_cancel", kInt4},
                {"sv_being_canceled", kInt4}, {"sv_idle", kInt4}, {"sv_used", kInt4}, {"sv_tested", kInt4},
-               {"sv_login", kInt4}, {"maxwait", kInt4}, {"maxwait_us", kInt4}, {"pool_mode"}, {"sv_pinned", kInt4}}};
+               {"sv_login", kInt4}, {"maxwait", kInt4}, {"maxwait_us", kInt4}, {"pool_mode"},
+               {"load_balance_hosts"}, {"sv_pinned", kInt4}}};
   for (const auto& [key, sum] : sums) {
     // A client that waits for several shards at once may stand in none of their queues, or in one.
     const auto said = waiting.find(key);
     const unsigned waits = std::max(sum.clients_waiting, said == waiting.end() ? 0u : said->second);
     const auto micros = sum.oldest_wait.count();
     table.add(key.first, key.second, sum.clients_active, waits, 0, 0, sum.active, 0, 0, sum.idle, 0, 0, sum.connecting,
-              micros / 1'000'000, micros % 1'000'000, pool_mode(config, key.first, key.second), sum.pinned);
+              micros / 1'000'000, micros % 1'000'000, pool_mode(config, key.first, key.second), Value(), sum.pinned);
   }
   return table;
 }
 
-Table servers_table(std::span<const PoolView> pools) {
-  Table table{{{"type"}, {"user"}, {"database"}, {"state"}, {"addr"}, {"port", kInt4}, {"count", kInt8}, {"shard"},
-               {"role"}, {"server"}, {"server_user"}}};
-  for (const PoolView& pool : pools) {
-    const std::pair<const char*, unsigned> states[] = {
-        {"active", pool.active()}, {"idle", pool.stats.idle}, {"login", pool.stats.connecting}};
-    for (const auto& [state, count] : states) {
-      if (count == 0) continue;
-      table.add("S", pool.user, pool.cluster, state, pool.endpoint.host, pool.endpoint.port, count, pool.shard,
-                pool.role(), pool.label, pool.server_user);
-    }
-  }
-  return table;
-}
-
-Table databases_table(const config::Config& config, std::span<const PoolView> pools) {
+Table databases_table(const config::Config& config, std::span<const PoolView> pools, std::span<const ClientInfo> clients,
+                      const pool::Holds& holds) {
   Table table{{{"name"}, {"host"}, {"port", kInt4}, {"database"}, {"force_user"}, {"pool_size", kInt4},
-               {"min_pool_size", kInt4}, {"reserve_pool_size", kInt4}, {"server_lifetime", kInt8}, {"pool_mode"},
-               {"max_connections", kInt4}, {"current_connections", kInt4}, {"paused", kInt4}, {"disabled", kInt4},
+               {"min_pool_size", kInt4}, {"reserve_pool_size", kInt4}, {"server_lifetime", kInt4}, {"pool_mode"},
+               {"load_balance_hosts"}, {"max_connections", kInt4}, {"current_connections", kInt4},
+               {"max_client_connections", kInt4}, {"current_client_connections", kInt4}, {"paused", kInt4},
+               {"disabled", kInt4},
                {"shards", kInt4}, {"home"}}};
   for (const config::Cluster& cluster : config.clusters) {
     unsigned connections = 0;
@@ -91,11 +80,13 @@ Table databases_table(const config::Config& config, std::span<const PoolView> po
     const auto lifetime = std::chrono::duration_cast<std::chrono::seconds>(cluster.pool.server_lifetime).count();
     table.add(cluster.name, home ? cell(home->primary.host) : Value(), home ? cell(home->primary.port) : Value(),
               cluster.database, Value(), cluster.pool.size, cluster.pool.min_size, cluster.pool.reserve_size, lifetime,
-              config::to_word(cluster.pool.mode), cluster.pool.max_connections, connections, 0, 0,
+              config::to_word(cluster.pool.mode), Value(), cluster.pool.max_connections, connections, 0,
+              std::ranges::count(clients, cluster.name, &ClientInfo::database), holds.paused(cluster.name) ? 1 : 0,
+              holds.disabled(cluster.name) ? 1 : 0,
               cluster.shards.size(), cluster.home);
   }
   table.add(config.admin.database, Value(), Value(), config.admin.database, config.admin.database, 0, 0, 0, 0,
-            "statement", 0, 0, 0, 0, 0, Value());
+            "statement", Value(), 0, 0, 0, 0, 0, 0, 0, Value());
   return table;
 }
 

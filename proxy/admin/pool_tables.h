@@ -13,13 +13,9 @@ namespace pgweir::admin {
 Table pools_table(const config::Config& config, std::span<const metrics::PoolView> pools,
                   std::span<const runtime::ClientInfo> clients);
 
-// SHOW SERVERS. A server connection belongs to the worker it lives on and the pool keeps counts only, so there is one
-// row for each pool and state (active, idle, login) with the number of connections in it, not a row for each one. States
-// without connections have no row.
-Table servers_table(std::span<const metrics::PoolView> pools);
-
 // SHOW DATABASES, with PgBouncer's columns: one row for each cluster, with its home shard's primary as host and port,
 // and one for the console itself.
-Table databases_table(const config::Config& config, std::span<const metrics::PoolView> pools);
+Table databases_table(const config::Config& config, std::span<const metrics::PoolView> pools,
+                      std::span<const runtime::ClientInfo> clients, const pool::Holds& holds);
 
 }  // namespace pgweir::admin

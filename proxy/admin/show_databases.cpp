@@ -5,8 +5,9 @@
 namespace pgweir::admin {
 
 void show_databases(const Invocation& invocation, Done done) {
-  const auto snapshot = invocation.runtime.snapshot();
-  done(databases_table(*snapshot->config, metrics::pool_views(invocation.runtime)));
+  collect_clients(invocation, [&runtime = invocation.runtime, done = std::move(done)](const auto& clients) {
+    done(databases_table(*runtime.snapshot()->config, metrics::pool_views(runtime), clients, runtime.pools.holds()));
+  });
 }
 
 }  // namespace pgweir::admin

@@ -18,9 +18,13 @@ void show_lists(const Invocation& invocation, Done done) {
   table.add("users", snapshot->config->users.size());
   table.add("peers", snapshot->config->peers.size());
   table.add("pools", pools.size());
+  table.add("peer_pools", 0);
+  table.add("free_clients", 0);
   table.add("used_clients", std::max(runtime.clients.load(std::memory_order_relaxed), 0));
   table.add("login_clients", runtime.unauthenticated.load(std::memory_order_relaxed));
+  table.add("free_servers", 0);
   table.add("used_servers", servers);
+  for (const char* dns : {"dns_names", "dns_zones", "dns_queries", "dns_pending"}) table.add(dns, 0);
   table.add("shards", shards);
   table.add("workers", runtime.workers.size());
   done(std::move(table));

@@ -8,12 +8,13 @@
 #include <string_view>
 #include <vector>
 
+#include "protocol/frontend_codec.h"
 #include "protocol/result.h"
 
 namespace pgweir::admin {
 
-// Text, Int4 and Int8 as PgBouncer types its columns; all values travel in text format.
-enum class ColumnType : std::uint8_t { Text, Int4, Int8, Bool };
+// As PgBouncer types its columns; Numeric holds whole numbers. Values are kept in their text format.
+enum class ColumnType : std::uint8_t { Text, Int4, Int8, Bool, Numeric };
 
 struct Column {
   std::string_view name;  // of static storage
@@ -49,6 +50,10 @@ struct Table {
 
 // A command without rows answers with a Table without columns: CommandComplete alone.
 inline Table completed(std::string tag) { return Table{{}, {}, std::move(tag)}; }
+
+// Appends RowDescription (or NoData), and `count` DataRows from row `first` on, each column in the format asked for.
+void encode_columns(const Table& table, protocol::FormatCodes formats, std::string& out);
+void encode_rows(const Table& table, protocol::FormatCodes formats, std::size_t first, std::size_t count, std::string& out);
 
 // Appends RowDescription and DataRows (when there are columns) and CommandComplete.
 void encode_table(const Table& table, std::string& out);

@@ -2,7 +2,7 @@
 
 namespace pgweir::metrics {
 
-std::vector<PoolView> pool_views(const runtime::Runtime& runtime) {
+std::vector<PoolView> pool_views(const runtime::Runtime& runtime, bool with_servers) {
   std::vector<PoolView> views;
   for (const pool::Pool* pool : runtime.pools.all()) {
     const auto target = pool->target();
@@ -19,6 +19,8 @@ std::vector<PoolView> pool_views(const runtime::Runtime& runtime) {
     view.size = pool->limits().size;
     view.stats = pool->stats();
     view.pins = pool->pins();
+    view.paused = pool->paused();
+    if (with_servers) view.servers = pool->servers();
     views.push_back(std::move(view));
   }
   return views;

@@ -19,6 +19,8 @@ struct PoolView {
   unsigned size = 0;
   pool::PoolStats stats;
   pool::PinCounts pins;
+  bool paused = false;
+  std::vector<pool::ServerRow> servers;  // where they were asked for
 
   unsigned active() const {  // leased, or on the way to a client
     const unsigned other = stats.idle + stats.connecting;
@@ -29,6 +31,6 @@ struct PoolView {
 
 // Of every pool that was ever used, in the order of cluster, shard, endpoint and user. Takes each pool's short mutex in
 // turn. Any thread.
-std::vector<PoolView> pool_views(const runtime::Runtime& runtime);
+std::vector<PoolView> pool_views(const runtime::Runtime& runtime, bool with_servers = false);
 
 }  // namespace pgweir::metrics

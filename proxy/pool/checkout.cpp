@@ -18,7 +18,7 @@ protocol::SqlError timeout_error(const Pool& pool, std::chrono::microseconds wai
   error.detail = "Pool of " + pool.target()->label + " for user \"" + pool.key().user + "\": " +
                  std::to_string(stats.total - stats.idle - stats.connecting) + " active, " + std::to_string(stats.idle) + " idle, " +
                  std::to_string(stats.connecting) + " connecting, " + std::to_string(limits.size) + " allowed, " +
-                 std::to_string(stats.waiting) + " waiting.";
+                 std::to_string(stats.waiting) + " waiting." + (pool.paused() ? " It is paused." : "");
   error.hint = "Raise pool.size or pool.checkout_timeout, or shorten the transactions that hold connections.";
   return error;
 }

@@ -37,6 +37,10 @@ class Checkout {
   void cancel();
   bool waiting() const { return id_ != 0; }
   std::chrono::microseconds waited() const { return waited_; }
+  // While it waits.
+  std::chrono::microseconds waiting_for() const {
+    return std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - since_);
+  }
 
  private:
   friend class Pool;

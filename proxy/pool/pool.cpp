@@ -62,6 +62,7 @@ void Pool::drain() {
 }
 
 Pool::Take Pool::take_locked(unsigned worker, std::unique_ptr<ServerConnection>& leased, ServerConnection*& claimed) {
+  if (paused_) return Take::Unavailable;
   if (!idle_[worker].empty()) {
     leased = std::move(idle_[worker].back());
     idle_[worker].pop_back();
@@ -81,7 +82,7 @@ Pool::Take Pool::take_locked(unsigned worker, std::unique_ptr<ServerConnection>&
 }
 
 bool Pool::take_place_locked() {
-  if (total_ >= limits_.size || draining_) return false;
+  if (total_ >= limits_.size || draining_ || paused_) return false;
   ++total_;
   ++connecting_;
   return true;
@@ -89,7 +90,7 @@ bool Pool::take_place_locked() {
 
 std::unique_ptr<ServerConnection> Pool::take_own_idle(unsigned worker) {
   const std::lock_guard lock(mutex_);
-  if (idle_[worker].empty() || !waiters_.empty()) return nullptr;
+  if (paused_ || idle_[worker].empty() || !waiters_.empty()) return nullptr;
   auto taken = std::move(idle_[worker].back());
   idle_[worker].pop_back();
   --idle_total_;
@@ -108,7 +109,7 @@ bool Pool::remove_waiter(CheckoutTicket ticket) {
 }
 
 std::optional<protocol::SqlError> Pool::recent_failure_locked(Clock::time_point now) const {
-  if (failure_ && now - failure_->when < kRetryInterval && total_ == connecting_) return failure_->error;
+  if (!paused_ && failure_ && now - failure_->when < kRetryInterval && total_ == connecting_) return failure_->error;
   return std::nullopt;
 }
 
@@ -135,7 +136,7 @@ void Pool::release(std::unique_ptr<ServerConnection> connection) {
   bool close = false, groups = false;
   {
     const std::lock_guard lock(mutex_);
-    close = draining_ || connection->expired(now, target_.get()) || total_ > limits_.size + limits_.reserve;
+    close = draining_ || paused_ || connection->expired(now, target_.get()) || total_ > limits_.size + limits_.reserve;
     if (!close) {
       groups = manager_.groups_waiting();
       if (!groups) waiter = next_waiter_locked(here.index());
@@ -162,7 +163,7 @@ void Pool::serve_waiters(unsigned worker) {
     std::optional<Waiter> waiter;
     {
       const std::lock_guard lock(mutex_);
-      if (waiters_.empty() || idle_total_ == 0) return;
+      if (paused_ || waiters_.empty() || idle_total_ == 0) return;
       waiter = next_waiter_locked(worker);
       take_locked(worker, leased, claimed);
     }
@@ -259,7 +260,9 @@ void Pool::on_idle_closed(ServerConnection* connection) {
   discard(std::move(found));
 }
 
-Lease::Lease(Pool* pool, std::unique_ptr<ServerConnection> connection) : pool_(pool), connection_(std::move(connection)) {}
+Lease::Lease(Pool* pool, std::unique_ptr<ServerConnection> connection) : pool_(pool), connection_(std::move(connection)) {
+  if (connection_) connection_->become_leased();
+}
 Lease::Lease(Lease&&) noexcept = default;
 Lease& Lease::operator=(Lease&& other) noexcept {
   if (this != &other) {

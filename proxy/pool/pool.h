@@ -25,6 +25,7 @@
 #include "proxy/net/worker.h"
 #include "proxy/pool/pin.h"
 #include "proxy/pool/pool_key.h"
+#include "proxy/pool/server_facts.h"
 
 namespace pgweir::pool {
 
@@ -83,6 +84,17 @@ class Pool {
   // No new connections, idle ones closed; leased ones are closed when they come back.
   void drain();
 
+  // ---- hold.cpp: what the console asks for. Paused: nobody is given a connection, idle ones are closed and leased ones when
+  // they come back; who waits goes on waiting (and times out as ever). resume() lets them go, the oldest first.
+  void pause();
+  void resume();
+  bool paused() const;
+  // Every connection that exists now is closed when it is next free.
+  void reconnect();
+  // What exists, and which of it reconnect() has asked to close. Connections outside the budget (listening) are no part.
+  std::vector<ServerRow> servers() const;
+  ServerCensus& census() { return census_; }
+
   // A connection that is not shared, for `target` (another than the pool's: with startup parameters of its own), in this
   // pool's budget: an idle one is closed for it where need be. Called on a worker; `done` runs there once, not from
   // within: with the lease, or with an empty one and the reason (53300: the budget is used up; nobody waits for it).
@@ -106,7 +118,7 @@ class Pool {
   // Under the mutex. Takes an idle connection of `worker`, or claims another worker's, or a place in the budget.
   Take take_locked(unsigned worker, std::unique_ptr<ServerConnection>& leased, ServerConnection*& claimed);
   bool take_place_locked();  // one more connection, to be opened; false: the budget does not allow it
-  bool can_take_locked() const { return idle_total_ > 0 || total_ < limits_.size; }
+  bool can_take_locked() const { return !paused_ && (idle_total_ > 0 || total_ < limits_.size); }
   // Only what costs nothing: an idle connection of the calling worker while nobody waits. Null otherwise.
   std::unique_ptr<ServerConnection> take_own_idle(unsigned worker);
   void enqueue_locked(CheckoutTicket ticket, Clock::time_point now);
@@ -141,7 +153,8 @@ class Pool {
   std::deque<Waiter> waiters_;
   std::optional<Failure> failure_;
   unsigned total_ = 0, idle_total_ = 0, connecting_ = 0;
-  bool draining_ = false;
+  bool draining_ = false, paused_ = false;
+  ServerCensus census_;
   PoolStats counters_;
   PinCounts pins_;
   std::atomic<bool> sequence_readers_{false};

@@ -48,7 +48,7 @@ void Pool::on_connect_failed(const protocol::SqlError& error, CheckoutTicket bou
     ++counters_.connect_failures;
     failure_ = Failure{error, Clock::now()};
     // Nobody will come back to serve the queue: its requests get the server's own error instead of a silent wait.
-    if (total_ == connecting_) failed.swap(waiters_);
+    if (total_ == connecting_ && !paused_) failed.swap(waiters_);
   }
   auto tell = [this, &error](CheckoutTicket to) {
     manager_.worker(to.worker).post([this, to, error] {
@@ -71,7 +71,7 @@ void Pool::maintain(unsigned worker) {
     for (auto i = list.begin(); i != list.end();) {
       const bool idle_too_long = (*i)->idle_longer_than(now, limits_.idle_timeout) && dispensable > 0;
       const bool too_many = total_ - expired.size() > limits_.size + limits_.reserve;  // the size was made smaller
-      if (draining_ || too_many || (*i)->expired(now, target_.get()) || idle_too_long) {
+      if (draining_ || paused_ || too_many || (*i)->expired(now, target_.get()) || idle_too_long) {
         expired.push_back(std::move(*i));
         i = list.erase(i);
         --idle_total_;
@@ -82,7 +82,7 @@ void Pool::maintain(unsigned worker) {
     }
     const bool oldest_starves = !waiters_.empty() && now - waiters_.front().since > std::chrono::seconds(5);
     const unsigned cap = limits_.size + (oldest_starves ? limits_.reserve : 0);
-    open = !draining_ && total_ < cap && connecting_ == 0 && !recent_failure_locked(now) &&
+    open = !draining_ && !paused_ && total_ < cap && connecting_ == 0 && !recent_failure_locked(now) &&
            (!waiters_.empty() || total_ < limits_.min);
     if (open) {
       ++total_;

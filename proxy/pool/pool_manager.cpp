@@ -19,6 +19,7 @@ Pool& PoolManager::get(const PoolKey& key,
   if (!slot) {
     auto [target, limits] = make();
     slot = std::make_unique<Pool>(*this, key, std::move(target), limits, worker_count());
+    if (holds_.paused(key.cluster)) slot->pause();
   }
   return *slot;
 }

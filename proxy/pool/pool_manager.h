@@ -10,6 +10,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "proxy/pool/holds.h"
 #include "proxy/pool/pool.h"
 
 namespace pgweir::pool {
@@ -26,6 +27,15 @@ class PoolManager {
   // After a reload: every existing pool gets new limits, or is drained when `decide` returns nullopt.
   void reconfigure(const std::function<std::optional<std::pair<std::shared_ptr<const ServerTarget>, PoolLimits>>(const PoolKey&)>& decide);
   std::vector<Pool*> all() const;
+
+  // The console's PAUSE, RESUME, DISABLE and ENABLE, of a cluster or ("") of all; see holds.h. Pools made later obey too.
+  // pause(), resume(): false when it is so already.
+  bool pause(const std::string& cluster);
+  bool resume(const std::string& cluster);
+  Holds& holds() { return holds_; }
+  const Holds& holds() const { return holds_; }
+  // The pools of a cluster, or ("") all.
+  std::vector<Pool*> of(const std::string& cluster) const;
 
   net::Worker& worker(unsigned index) { return *workers_[index]; }
   unsigned worker_count() const { return static_cast<unsigned>(workers_.size()); }
@@ -58,6 +68,7 @@ class PoolManager {
 
   std::vector<net::Worker*> workers_;
   LoginServices& services_;
+  Holds holds_;
   mutable std::mutex mutex_;
   std::map<PoolKey, std::unique_ptr<Pool>> pools_;
   std::vector<Table> tables_;

@@ -32,6 +32,7 @@ ServerConnection::ServerConnection(net::Worker& worker, Pool& pool, std::shared_
       target_(std::move(target)),
       services_(services),
       id_(next_id.fetch_add(1, std::memory_order_relaxed)),
+      facts_(pool.census().add(id_, target_)),
       created_(Clock::now()),
       idle_since_(created_),
       lifetime_(jittered(limits.lifetime)),
@@ -58,10 +59,18 @@ void ServerConnection::on_parameter_status(std::string_view body) {
 void ServerConnection::become_idle(Clock::time_point now) {
   user_ = nullptr;
   idle_since_ = now;
+  facts_->statements.store(statements.size(), std::memory_order_relaxed);
+  facts_->state.store(ServerFacts::State::Idle, std::memory_order_relaxed);
+}
+
+void ServerConnection::become_leased() {
+  facts_->backend_pid.store(backend_pid_, std::memory_order_relaxed);
+  facts_->leased_at.store(worker_->now().time_since_epoch().count(), std::memory_order_relaxed);
+  facts_->state.store(ServerFacts::State::Active, std::memory_order_relaxed);
 }
 
 bool ServerConnection::expired(Clock::time_point now, const ServerTarget* current) const {
-  return broken_ || target_.get() != current || (lifetime_.count() > 0 && now - created_ > lifetime_);
+  return broken_ || facts_->close_needed.load(std::memory_order_relaxed) || target_.get() != current || (lifetime_.count() > 0 && now - created_ > lifetime_);
 }
 
 bool ServerConnection::idle_longer_than(Clock::time_point now, std::chrono::milliseconds bound) const {

@@ -53,6 +53,7 @@ class ServerConnection final : public net::StreamHandler {
   Pool& pool() const { return pool_; }
   const ServerTarget& target() const { return *target_; }
   std::uint64_t id() const { return id_; }
+  ServerFacts& facts() { return *facts_; }
 
   void set_user(ServerUser* user);
   ServerUser* user() const { return user_; }
@@ -84,7 +85,8 @@ class ServerConnection final : public net::StreamHandler {
   std::int32_t backend_pid() const { return backend_pid_; }
   const std::string& cancel_key() const { return cancel_key_; }
 
-  // For the pool.
+  // For the pool. Both tell SHOW SERVERS.
+  void become_leased();
   void become_idle(Clock::time_point now);
   bool expired(Clock::time_point now, const ServerTarget* current) const;
   bool idle_longer_than(Clock::time_point now, std::chrono::milliseconds bound) const;
@@ -128,6 +130,7 @@ class ServerConnection final : public net::StreamHandler {
   std::shared_ptr<const ServerTarget> target_;
   LoginServices& services_;
   const std::uint64_t id_;
+  const std::shared_ptr<ServerFacts> facts_;
   State state_ = State::Resolving;
   std::unique_ptr<net::Stream> stream_;
   net::Detached detached_;

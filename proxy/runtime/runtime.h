@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
@@ -99,6 +100,10 @@ struct ClientInfo {
   bool tls = false;
   std::int64_t connected_seconds = 0;
   std::string server;   // label of the attached server, or empty
+  std::uint64_t server_id = 0;          // of its connection; 0: none
+  std::chrono::microseconds waited{0};  // for a server, up to now
+  std::size_t prepared_statements = 0;
+  std::string replication = "none";     // or "logical", "physical"
   unsigned servers = 0; // different server connections it has run on, counted up to a bound
 };
 
@@ -129,7 +134,9 @@ class Runtime {
   WelcomeCache welcomes;
   Control* control = nullptr;                       // set by server/ before the first session
   std::function<std::string()> reload;              // the console's RELOAD: empty string, or what is wrong
-  std::function<void(bool wait_for_clients)> shutdown;  // the console's SHUTDOWN
+  // The console's SHUTDOWN: at once; sessions end at their next transaction boundary; or when the last client has left.
+  enum class Shutdown { Now, WaitForServers, WaitForClients };
+  std::function<void(Shutdown)> shutdown;
   protocol::StatementHashKey statement_key;         // random per process
   std::string process_secret;                       // 32 random bytes: mock authentication
   std::atomic<unsigned> unauthenticated{0};

@@ -21,14 +21,14 @@ struct Census {
   }
 };
 
-}  // namespace
-
-std::size_t drain_sessions(runtime::Runtime& runtime, bool now) {
+// Runs `first` on every worker, then counts its sessions.
+template <class First>
+std::size_t ask(runtime::Runtime& runtime, First first) {
   const auto census = std::make_shared<Census>();  // a worker may answer after the wait is over
   census->waiting = runtime.workers.size();
   for (net::Worker* worker : runtime.workers) {
-    const bool posted = worker->post([census, worker, now, &runtime] {
-      session::drain(runtime, *worker, now);
+    const bool posted = worker->post([census, worker, first, &runtime] {
+      first(*worker);
       census->answer(session::session_count(runtime, *worker));
     });
     if (!posted) census->answer(0);
@@ -36,6 +36,16 @@ std::size_t drain_sessions(runtime::Runtime& runtime, bool now) {
   std::unique_lock lock(census->mutex);
   census->answered.wait_for(lock, std::chrono::seconds(1), [&] { return census->waiting == 0; });
   return census->sessions + census->waiting;
+}
+
+}  // namespace
+
+std::size_t drain_sessions(runtime::Runtime& runtime, bool now) {
+  return ask(runtime, [&runtime, now](net::Worker& worker) { session::drain(runtime, worker, now); });
+}
+
+std::size_t count_sessions(runtime::Runtime& runtime) {
+  return ask(runtime, [](net::Worker&) {});
 }
 
 }  // namespace pgweir::server

@@ -11,4 +11,7 @@ namespace pgweir::server {
 // a second for a busy worker, which then counts as having one session. Not on a worker's thread.
 std::size_t drain_sessions(runtime::Runtime& runtime, bool now);
 
+// How many there are; asks for nothing. As above.
+std::size_t count_sessions(runtime::Runtime& runtime);
+
 }  // namespace pgweir::server

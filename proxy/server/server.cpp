@@ -4,12 +4,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <csignal>
 #include <mutex>
 #include <thread>
 
 #include "config/loader.h"
 #include "proxy/admin/console_sources.h"
+#include "proxy/admin/stats_period.h"
 #include "proxy/control/control_plane.h"
 #include "proxy/control/snapshot_update.h"
 #include "proxy/log/log.h"
@@ -34,7 +36,7 @@ constexpr auto kDrainStep = 100ms;
 sigset_t handled_signals() {
   sigset_t set;
   sigemptyset(&set);
-  for (const int signal : {SIGHUP, SIGTERM, SIGINT, SIGQUIT}) sigaddset(&set, signal);
+  for (const int signal : {SIGHUP, SIGTERM, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2}) sigaddset(&set, signal);
   return set;
 }
 
@@ -54,6 +56,7 @@ class Housekeeping {
   }
   void run() {
     runtime_.pools.maintain(worker_);
+    if (worker_.index() == 0) admin::note_stats(runtime_.metrics);
     timer_.arm(worker_, kMaintenanceInterval);
   }
 
@@ -106,10 +109,12 @@ struct Server::Impl {
   std::string reload();
   int run();
   void drain(bool now);
+  bool wait_for_clients();
   void stop();
 
   std::shared_ptr<const config::Config> config;  // the last one in force
   std::mutex reload_mutex;
+  std::atomic<bool> patient{false};  // the SIGTERM to come is SHUTDOWN WAIT_FOR_CLIENTS
   // Destroyed in reverse: the workers' threads have ended before (stop()), their objects go last.
   std::vector<std::unique_ptr<net::Worker>> workers;
   std::unique_ptr<runtime::Runtime> runtime;
@@ -148,9 +153,15 @@ std::optional<std::string> Server::Impl::start() {
 void Server::Impl::wire() {
   runtime->control = control.get();
   runtime->reload = [this] { return reload(); };
-  runtime->shutdown = [](bool wait_for_clients) { ::kill(::getpid(), wait_for_clients ? SIGTERM : SIGQUIT); };
+  runtime->shutdown = [this](runtime::Runtime::Shutdown how) {
+    patient = how == runtime::Runtime::Shutdown::WaitForClients;
+    ::kill(::getpid(), how == runtime::Runtime::Shutdown::Now ? SIGQUIT : SIGTERM);
+  };
   admin::ConsoleSources& sources = admin::console_sources();
   sources.health = [this] { return control->health(); };
+  sources.kill = [this](net::Worker& worker, std::uint64_t id, const std::string& cluster) {
+    return session::kill(*runtime, worker, id, cluster);
+  };
   sources.clients = [this](net::Worker& worker) { return session::client_infos(*runtime, worker); };
 }
 
@@ -231,11 +242,24 @@ int Server::Impl::run() {
   for (;;) {
     const int signal = wait_for_signal(1h);
     if (signal == SIGHUP) (void)reload();
+    if (signal == SIGUSR1 && runtime->pools.pause("")) log::info("every database is paused by SIGUSR1");
+    if (signal == SIGUSR2 && runtime->pools.resume("")) log::info("every database is resumed by SIGUSR2");
     if (signal == SIGTERM || signal == SIGINT || signal == SIGQUIT) {
-      drain(signal != SIGTERM);
+      drain(signal != SIGTERM || (patient && wait_for_clients()));
       return 0;
     }
   }
+}
+
+// Until the last client has left (true), or a signal says to hurry.
+bool Server::Impl::wait_for_clients() {
+  log::info("stopping when the last client has left");
+  runtime->draining.store(true, std::memory_order_relaxed);
+  acceptor->stop();
+  while (count_sessions(*runtime) != 0)
+    if (const int signal = wait_for_signal(kDrainStep); signal == SIGTERM) return false;
+    else if (signal == SIGINT || signal == SIGQUIT) return true;
+  return true;
 }
 
 void Server::Impl::drain(bool now) {
@@ -246,7 +270,7 @@ void Server::Impl::drain(bool now) {
   auto deadline = begin + (now ? std::chrono::seconds(kGoodbyeLimit) : std::chrono::seconds(kDrainLimit));
   while (drain_sessions(*runtime, now) != 0 && (!now || std::chrono::steady_clock::now() < deadline)) {
     const int signal = wait_for_signal(kDrainStep);
-    const bool hurry = (signal != 0 && signal != SIGHUP) || std::chrono::steady_clock::now() >= deadline;
+    const bool hurry = signal == SIGTERM || signal == SIGINT || signal == SIGQUIT || std::chrono::steady_clock::now() >= deadline;
     if (!now && hurry) {
       now = true;
       deadline = std::chrono::steady_clock::now() + kGoodbyeLimit;

@@ -48,6 +48,25 @@ void drain(runtime::Runtime& runtime, net::Worker& worker, bool now) {
   for (auto* replication : replications) replication->close();
 }
 
+std::size_t kill(runtime::Runtime& runtime, net::Worker& worker, std::uint64_t id, const std::string& cluster) {
+  auto& context = WorkerContext::of(runtime, worker);
+  const auto meant = [&](std::uint64_t one, const std::string& database) {
+    return id != 0 ? one == id : cluster.empty() || database == cluster;
+  };
+  std::vector<Session*> sessions;  // apart: ending them takes them out of the map
+  for (const auto& [one, session] : context.sessions)
+    if (meant(one, session->identity().database)) sessions.push_back(session);
+  for (auto* session : sessions) session->drain(true, true);
+  std::vector<Replication*> replications;
+  for (const auto& [one, replication] : context.replications)
+    if (meant(one, replication->info().database)) replications.push_back(replication.get());
+  for (auto* replication : replications) replication->close();
+  const auto console = context.consoles.find(id);
+  const bool found = id != 0 && console != context.consoles.end();
+  if (found) console->second->close();
+  return sessions.size() + replications.size() + (found ? 1 : 0);
+}
+
 std::size_t session_count(runtime::Runtime& runtime, net::Worker& worker) {
   auto& context = WorkerContext::of(runtime, worker);
   return context.sessions.size() + context.logins.size() + context.consoles.size() + context.replications.size();

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <string>
 #include <vector>
 
 #include "proxy/net/endpoint.h"
@@ -14,6 +16,9 @@ namespace pgweir::session {
 void accept_client(runtime::Runtime& runtime, net::Worker& worker, int fd, const net::SocketAddress& peer);
 // Asks every session of this worker to end at its next transaction boundary, or at once (57P01).
 void drain(runtime::Runtime& runtime, net::Worker& worker, bool now);
+// Ends clients of this worker with 57P01, their server connections with them: the one of this id (a console, too), or
+// with id 0 those of this cluster ("": of all), without consoles. How many there were.
+std::size_t kill(runtime::Runtime& runtime, net::Worker& worker, std::uint64_t id, const std::string& cluster);
 // Sessions, logins and consoles alive on this worker.
 std::size_t session_count(runtime::Runtime& runtime, net::Worker& worker);
 // One entry per logged-in client of this worker.

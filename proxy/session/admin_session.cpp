@@ -39,7 +39,8 @@ AdminSession::AdminSession(WorkerContext& context, std::unique_ptr<net::Stream> 
       stream_(std::move(stream)),
       identity_(std::move(identity)),
       frames_(protocol::frontend_limits(kMaxCommand)),
-      console_(std::make_unique<admin::Console>(context.runtime, context.worker, identity_.user, may_write, admin::console_sources())) {}
+      console_(std::make_unique<admin::Console>(context.runtime, context.worker, identity_.user, may_write, admin::console_sources())),
+      extended_(std::make_unique<admin::Extended>(*console_)) {}
 
 AdminSession::~AdminSession() {
   *alive_ = false;
@@ -55,33 +56,34 @@ std::size_t AdminSession::on_bytes(std::string_view bytes) {
       end();
       return bytes.size();
     }
-    if (frame.type == 'Q') {
-      auto query = protocol::decode_query(frame.body());
-      if (!query) {
-        end();
-        return bytes.size();
-      }
-      busy_ = true;
-      stream_->pause();
-      console_->execute(query->text, [this, alive = alive_](std::string replies) {
-        if (!*alive || !stream_) return;
-        busy_ = false;
-        stream_->send(replies);
-        stream_->resume();
-      });
-    } else if (frame.type == 'S') {
-      std::string message;
-      protocol::encode_ready_for_query(protocol::TransactionStatus::Idle, message);
-      stream_->send(message);
-      skipping_ = false;
-    } else if (!skipping_) {
-      std::string message;
-      protocol::encode_error({"0A000", "the console speaks the simple query protocol only", {}, {}, {}, {}}, protocol::Severity::Error, message);
-      stream_->send(message);
-      skipping_ = true;
-    }
+    take(frame);
   }
   return stream_ ? bytes.size() - rest.size() : bytes.size();
+}
+
+void AdminSession::take(const Frame& frame) {
+  std::string_view text;
+  if (frame.type == 'Q') {
+    const auto query = protocol::decode_query(frame.body());
+    if (!query) return end();
+    text = query->text;
+  }
+  busy_ = true;
+  stream_->pause();
+  auto done = [this, alive = alive_](const std::string& replies) {
+    if (*alive) answered(replies);
+  };
+  if (frame.type == 'Q')
+    console_->execute(text, std::move(done));
+  else
+    extended_->take(frame.type, frame.body(), std::move(done));
+}
+
+void AdminSession::answered(const std::string& replies) {
+  if (!stream_) return;
+  busy_ = false;
+  if (!replies.empty()) stream_->send(replies);
+  stream_->resume();
 }
 
 void AdminSession::on_closed(const net::StreamError&) { end(); }

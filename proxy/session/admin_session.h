@@ -6,6 +6,7 @@
 
 #include "protocol/frame_reader.h"
 #include "proxy/admin/console.h"
+#include "proxy/admin/extended.h"
 #include "proxy/net/stream.h"
 #include "proxy/session/identity.h"
 #include "proxy/session/worker_context.h"
@@ -23,6 +24,8 @@ class AdminSession final : public net::Disposable, public net::StreamHandler {
   AdminSession(WorkerContext& context, std::unique_ptr<net::Stream> stream, Identity identity, bool may_write);
   std::size_t on_bytes(std::string_view bytes) override;
   void on_closed(const net::StreamError& error) override;
+  void take(const protocol::Frame& frame);
+  void answered(const std::string& replies);
   void end();
 
   WorkerContext& context_;
@@ -30,7 +33,8 @@ class AdminSession final : public net::Disposable, public net::StreamHandler {
   Identity identity_;
   protocol::FrameReader frames_;
   std::unique_ptr<admin::Console> console_;
-  bool busy_ = false, skipping_ = false;
+  std::unique_ptr<admin::Extended> extended_;
+  bool busy_ = false;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

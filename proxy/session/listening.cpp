@@ -150,6 +150,8 @@ void Listening::opened(std::unique_ptr<pool::ServerConnection> connection, const
   if (!connection) return lose(error);
   connection_ = std::move(connection);
   connection_->set_user(this);
+  connection_->become_leased();
+  connection_->facts().state.store(pool::ServerFacts::State::Listening, std::memory_order_relaxed);
   std::string sql{kSetUp};
   sql += "LISTEN " + private_ + ";";
   for (const auto& [channel, sessions] : channels_) sql += "LISTEN " + pool::quote_identifier(channel) + ";";

@@ -152,6 +152,8 @@ void Login::on_startup() {
     hint_shard_ = std::move(place.shard);
   }
   if (context_.runtime.draining) return fail({"57P03", "the proxy is shutting down", {}, {}, {}, {}});
+  if (!is_console() && context_.runtime.pools.holds().disabled(identity_.database))
+    return fail({"55000", "database \"" + identity_.database + "\" is not currently accepting connections", "It is disabled on the console.", {}, {}, {}});
   // Early, to spare the authentication; exactly in take_slot().
   if (const auto most = snapshot_->config->listen.max_clients; context_.runtime.client_slots.all() >= most && !is_console())
     return fail(runtime::too_many_clients(most));

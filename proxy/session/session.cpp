@@ -172,13 +172,18 @@ void Session::fatal(const SqlError& error) {
   orphan();
 }
 
-void Session::drain(bool now) {
+// servers: what runs on them ends too, and so do their connections.
+void Session::drain(bool now, bool servers) {
   ending_ = true;
   // Servers that are kept (pinned, session mode) do not matter, what runs on them does.
   const bool at_boundary = mode_ == Mode::Open && !in_block() && !group_.open &&
                            std::all_of(links_.begin(), links_.end(), [](const auto& l) { return !l->open() || l->idle(); });
   if (now || at_boundary)
     fatal({"57P01", "terminating connection due to administrator command", {}, {}, {}, {}});
+  if (!servers || mode_ != Mode::Orphan) return;
+  for (auto& link : links_)
+    if (link->open() && !link->idle()) send_cancel(context_, link->server());
+  on_timer();
 }
 
 // The client is gone. What it sent completely has been handed on and finishes as it would on a direct connection; an open
@@ -318,7 +323,11 @@ runtime::ClientInfo Session::info() const {
   info.servers = static_cast<unsigned>(std::popcount(servers_seen_));
   if (const auto* name = settings_->find("application_name")) info.application_name = *name;
   info.connected_seconds = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - since_).count();
-  if (relay_ && relay_->open()) info.server = relay_->server().target().label;
+  info.prepared_statements = statements_.size();
+  if (checkout_ && checkout_->waiting()) info.waited = checkout_->waiting_for();
+  if (!relay_ || !relay_->open()) return info;
+  info.server = relay_->server().target().label;
+  info.server_id = relay_->server().id();
   return info;
 }
 

@@ -49,7 +49,7 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   // A CancelRequest with this session's key came. `told` is released when all has been done about it: what the client
   // sends from then on is not hit.
   void cancel(std::shared_ptr<void> told);
-  void drain(bool now);                // end at the next transaction boundary, or now (57P01)
+  void drain(bool now, bool servers = false);                // end at the next transaction boundary, or now (57P01)
   // From the listening connection, in the order of its queue: session_notifications.cpp.
   bool subscribes_as(const SubscriberPtr& subscriber) const { return notifications_.or_default().subscriber == subscriber; }
   void on_subscribed(const std::optional<protocol::SqlError>& error);

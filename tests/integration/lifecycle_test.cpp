@@ -143,7 +143,9 @@ TEST_F(LifecycleTest, MetricsAndConsoleAnswer) {
   EXPECT_THAT(proxy().metrics(), testing::HasSubstr("pgweir_"));
   auto console = proxy().console();
   for (const char* sql : {"SHOW VERSION", "SHOW CONFIG", "SHOW DATABASES", "SHOW POOLS", "SHOW CLIENTS", "SHOW SERVERS",
-                          "SHOW STATS", "SHOW SHARDS", "RELOAD"})
+                          "SHOW STATS", "SHOW STATS_TOTALS", "SHOW STATS_AVERAGES", "SHOW TOTALS", "SHOW LISTS", "SHOW USERS",
+                          "SHOW STATE", "SHOW MEM", "SHOW PEERS", "SHOW PEER_POOLS", "SHOW SOCKETS", "SHOW ACTIVE_SOCKETS",
+                          "SHOW DNS_HOSTS", "SHOW DNS_ZONES", "SHOW SHARDS", "RELOAD"})
     EXPECT_OK(console.exec(sql));
   EXPECT_FALSE(console.exec("SHOW NONSENSE").ok());
   std::ostringstream shown;

@@ -88,14 +88,15 @@ TEST_F(ConsoleTest, HelpNamesEveryCommand) {
 TEST_F(ConsoleTest, StatsUsersMayLookOnly) {
   int called = 0;
   runtime->reload = [&] { ++called; return std::string(); };
-  runtime->shutdown = [&](bool) { ++called; };
+  runtime->shutdown = [&](runtime::Runtime::Shutdown) { ++called; };
   for (const Command& command : commands()) {
     const std::string text = std::string(command.words) + (command.words == "ROUTE" ? " SELECT 1" : "");
     const Reply reply = run(text, false);
     EXPECT_EQ(reply.sqlstate, command.writes ? "42501" : "") << text << ": " << reply.message;
   }
   EXPECT_EQ(called, 0);
-  EXPECT_EQ(run("SET x = 1", false).tag, "SET");
+  EXPECT_EQ(run("SET application_name = 'x'", false).tag, "SET");
+  EXPECT_EQ(run("SET pool.size = 1", true).sqlstate, "0A000");
   EXPECT_TRUE(run("", false).empty_query);
   EXPECT_EQ(run("FROBNICATE", false).sqlstate, "42601");
   EXPECT_THAT(run("RELOAD", false).message, HasSubstr("\"stats\""));
@@ -137,13 +138,14 @@ TEST_F(ConsoleTest, ReloadTellsWhatIsWrong) {
 }
 
 TEST_F(ConsoleTest, ShutdownWaitsWhenAsked) {
-  std::vector<bool> asked;
-  runtime->shutdown = [&](bool wait) { asked.push_back(wait); };
+  using Shutdown = runtime::Runtime::Shutdown;
+  std::vector<Shutdown> asked;
+  runtime->shutdown = [&](runtime::Runtime::Shutdown how) { asked.push_back(how); };
   EXPECT_EQ(run("SHUTDOWN").tag, "SHUTDOWN");
   EXPECT_EQ(run("SHUTDOWN WAIT_FOR_CLIENTS").tag, "SHUTDOWN");
   EXPECT_EQ(run("shutdown wait_for_servers").tag, "SHUTDOWN");
   EXPECT_EQ(run("SHUTDOWN now").sqlstate, "42601");
-  EXPECT_THAT(asked, ElementsAre(false, true, true));
+  EXPECT_THAT(asked, ElementsAre(Shutdown::Now, Shutdown::WaitForClients, Shutdown::WaitForServers));
   runtime->shutdown = nullptr;
   EXPECT_EQ(run("SHUTDOWN").sqlstate, "55000");
 }

@@ -1,0 +1,25 @@
+// Counters of all workers at the two ends of the last full minute: what averages are made of.
+#pragma once
+
+#include <cstdint>
+
+#include "proxy/metrics/metrics.h"
+
+namespace pgweir::admin {
+
+struct StatsSums {
+  std::uint64_t assignments = 0, transactions = 0, queries = 0, received = 0, sent = 0, wait_microseconds = 0, parsed = 0,
+                errors = 0;
+};
+struct StatsPeriod {
+  StatsSums begin, end;
+  double seconds = 0;  // 0: the first minute is not over
+};
+
+// Any thread.
+StatsSums stats_sums(const metrics::Registry& registry);
+// Called every now and then by one thread: begins a new period once a minute is over.
+void note_stats(const metrics::Registry& registry);
+StatsPeriod last_stats_period(const metrics::Registry& registry);
+
+}  // namespace pgweir::admin
