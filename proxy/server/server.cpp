@@ -230,6 +230,8 @@ std::string Server::Impl::reload() {
       if (next->metrics != config->metrics) start_metrics(*next);
       config = next;
       control->reconfigure();
+      for (net::Worker* worker : runtime->workers)
+        worker->post([worker, shared = runtime.get()] { session::end_removed(*shared, *worker); });
       log::info("the configuration was reloaded from {}", next->path);
       return {};
     }

@@ -67,6 +67,16 @@ std::size_t kill(runtime::Runtime& runtime, net::Worker& worker, std::uint64_t i
   return sessions.size() + replications.size() + (found ? 1 : 0);
 }
 
+void end_removed(runtime::Runtime& runtime, net::Worker& worker) {
+  auto& context = WorkerContext::of(runtime, worker);
+  const auto snapshot = context.snapshot();
+  std::vector<std::uint64_t> ids;
+  for (const auto& [id, session] : context.sessions)
+    if (!snapshot->cluster(session->identity().database)) ids.push_back(id);
+  for (auto id : ids)
+    if (auto found = context.sessions.find(id); found != context.sessions.end()) found->second->drain(false);
+}
+
 std::size_t session_count(runtime::Runtime& runtime, net::Worker& worker) {
   auto& context = WorkerContext::of(runtime, worker);
   return context.sessions.size() + context.logins.size() + context.consoles.size() + context.replications.size();

@@ -140,6 +140,7 @@ void DistributedCommit::commit_prepared() {
     for (std::size_t i = 0; i < written && i < outcomes.size(); ++i)
       if (outcomes[i].error) {
         if (context_.runtime.control) context_.runtime.control->recover_soon(cluster_);
+        result_.late.push_back({outcomes[i].link->shard(), gid(i + 1)});
         result_.warning = SqlError{"01000", "the transaction is committed, but shard \"" + config_.shards[outcomes[i].link->shard().value].name +
                                                 "\" has not finished it yet", outcomes[i].error->message, {}, {}, {}};
       }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "proxy/session/fanout.h"
+#include "proxy/session/late_parts.h"
 #include "proxy/session/worker_context.h"
 
 namespace pgweir::session {
@@ -18,6 +19,7 @@ class DistributedCommit {
   struct Result {
     std::optional<protocol::SqlError> error;     // nothing was committed, or (40003) nobody knows
     std::optional<protocol::SqlError> warning;   // committed, but a participant has not finished
+    std::vector<LatePart> late;                  // ... these
   };
   using Done = std::function<void(const Result&)>;
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "protocol/frontend_codec.h"
+#include "protocol/report_start.h"
 #include "proxy/session/cancel.h"
 #include "proxy/session/session.h"
 #include "routing/merge/command_tag.h"
@@ -52,6 +53,7 @@ void Gather::start() {
   if (lost_before_start()) return;
   if (route.kind == Route::Kind::CopyIn || route.kind == Route::Kind::CopyOut) {
     phase_ = Phase::Copy;
+    all_bound();  // a utility command: what is wrong with it shows when it runs
     for (std::size_t i = 0; i < streams_.size(); ++i) send_query(i);
     return;
   }
@@ -136,17 +138,27 @@ bool Gather::on_message(Link& link, const Frame& frame, const protocol::ReplyTra
         for (std::size_t i = 0; i < types->size(); ++i) parameter_types_.push_back((*types)[i]);
       break;
     case 'T':
+      described_rows_ = true;
       if (auto columns = protocol::decode_row_description(frame.body())) stream.columns = std::move(*columns);
       break;
     case 'C':
       if (auto tag = protocol::decode_command_complete(frame.body())) stream.tag = std::string(*tag);
       break;
     case 'E':
-      if (auto fields = protocol::decode_error(frame.body())) fail_by(stream, *fields);
+      if (!frame.first) break;
+      if (stream.bound && !bound_ && !error_) all_bound();  // it was running already
+      if (auto fields = frame.last ? protocol::decode_error(frame.body()) : protocol::decode_report_start(frame.body())) fail_by(stream, *fields);
       break;
     case 'N':
       // A notice of every shard would be repeated: the first shard's stand for all.
-      if (&stream == &streams_.front()) session_.to_client(frame.bytes);
+      // One that comes in pieces would stand among the rows of others.
+      if (&stream != &streams_.front() || frame.kind != Frame::Kind::Message) break;
+      if (stream.bound && !bound_) early_.append(frame.bytes);
+      else session_.to_client(frame.bytes);
+      break;
+    case '2':
+      stream.bound = true;
+      bind_taken();
       break;
     case 'G':
       stream.copy_ready = true;
@@ -281,7 +293,7 @@ void Gather::complete() {
   finished_ = true;
   if (!error_)
     for (auto& row : ordered_rows_) give(row);
-  Result result{error_, merged_tag(), merger_ != nullptr && !columns_.empty(), std::move(kept_rows_)};
+  Result result{error_, merged_tag(), merger_ != nullptr && !columns_.empty(), copy_started_, std::move(kept_rows_)};
   session_.context_.worker.defer([this, alive = alive_, result = std::make_shared<Result>(std::move(result))] {
     if (!*alive) return;
     for (auto& stream : streams_)

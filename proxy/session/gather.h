@@ -31,6 +31,10 @@ struct GatherRequest {
   protocol::FormatCodes result_formats;
   bool send_row_description = false;           // simple protocol
   bool keep_rows = false;                      // Execute with a row limit: rows go into Result::rows, up to kMaxKeptRows
+  bool bind_only = false;                      // the shards check the Bind and run nothing
+  std::optional<std::string> bound_name;       // of the statement whose Bind this is, for errors; nullopt: a simple Query
+  // Called before anything of the answer goes to the client: when all shards have taken the text, and its Bind.
+  std::function<void()> on_described, on_bound;
 };
 
 class Gather final : public LinkSink {
@@ -39,6 +43,7 @@ class Gather final : public LinkSink {
     std::optional<protocol::SqlError> error;
     std::string tag;
     bool returned_rows = false;
+    bool took_copy_data = false;               // COPY FROM STDIN had begun
     std::string rows;                          // whole DataRow messages, when they were to be kept
   };
   using Done = std::function<void(const Result&)>;
@@ -70,6 +75,7 @@ class Gather final : public LinkSink {
     bool finished = false;      // its rows have ended (or it failed)
     bool ready = false;         // its Z has come
     bool waits = false;         // its turn to execute has not come
+    bool bound = false;         // it has taken the Bind
     bool copy_ready = false;
     std::string tag;
     std::string large_row;      // a DataRow or CopyData that came in chunks
@@ -90,6 +96,9 @@ class Gather final : public LinkSink {
   void append_bind(std::size_t index, std::size_t visible, std::string& out);
   std::vector<protocol::Oid> local_types(std::size_t index) const;
   void all_described();
+  std::optional<protocol::SqlError> bind_mismatch(std::size_t columns) const;
+  void bind_taken();
+  void all_bound();
   bool same_columns(const std::vector<protocol::ColumnDescription>& canonical) const;
   void all_ready();
   void on_row(Stream& stream, std::string_view body);
@@ -116,8 +125,10 @@ class Gather final : public LinkSink {
   Done done_;
   std::function<void(std::optional<protocol::SqlError>, std::vector<protocol::Oid>, std::vector<protocol::ColumnDescription>)> described_;
   Phase phase_ = Phase::Describe;
-  bool returns_rows_ = false;
+  bool returns_rows_ = false, described_rows_ = false;   // by its kind, and by what the shards say
   bool finished_ = false;
+  bool bound_ = false;                      // all_bound() was called: the client may be given rows
+  std::string early_;                       // notices of a shard that came before that
   std::vector<protocol::Oid> parameter_types_;
   std::vector<protocol::ColumnDescription> columns_;   // as the client sees them
   std::unique_ptr<routing::Merger> merger_;

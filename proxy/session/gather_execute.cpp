@@ -3,6 +3,7 @@
 
 #include "protocol/frontend_codec.h"
 #include "proxy/session/gather.h"
+#include "proxy/session/refusals.h"
 #include "proxy/session/session.h"
 
 namespace pgweir::session {
@@ -50,10 +51,10 @@ void Gather::send_execute(std::size_t index, std::size_t visible) {
   stream.ready = false;
   std::string out;
   append_bind(index, visible, out);
-  protocol::encode_execute("", 0, out);
+  if (!request_.bind_only) protocol::encode_execute("", 0, out);
   protocol::encode_sync(out);
   stream.link->tracker().push(Request::Bind, Disposition::Forward);
-  stream.link->tracker().push(Request::Execute, Disposition::Forward);
+  if (!request_.bind_only) stream.link->tracker().push(Request::Execute, Disposition::Forward);
   stream.link->tracker().push(Request::Sync, Disposition::Forward);
   stream.link->send(out);
 }
@@ -95,10 +96,15 @@ void Gather::all_described() {
     inputs.push_back({columns[i].type_oid, columns[i].typmod, binary});
     if (i < visible) outputs.push_back(inputs.back());
   }
+  if (request_.on_described) request_.on_described();
+  if (auto mismatch = bind_mismatch(visible)) {
+    error_ = std::move(mismatch);
+    return complete();
+  }
   columns.resize(visible);
   for (std::size_t i = 0; i < visible; ++i) columns[i].format = request_.result_formats.of(i);
   columns_ = std::move(columns);
-  if (returns_rows_) {
+  if (returns_rows_ && described_rows_ && !request_.bind_only) {
     routing::MergeLimits limits;
     if (const auto* digits = session_.settings_->find("extra_float_digits")) limits.extra_float_digits = std::atoi(digits->c_str());
     const routing::CatalogMergeTypes* types = nullptr;
@@ -111,11 +117,6 @@ void Gather::all_described() {
       return complete();
     }
     merger_ = std::move(*merger);
-    if (request_.send_row_description) {
-      std::string out;
-      protocol::encode_row_description(columns_, out);
-      session_.to_client(out);
-    }
   }
   // Two writers that lock rows of several shards in different orders would wait for each other for ever: everybody takes the
   // shards one after the other in their order.
@@ -127,6 +128,33 @@ void Gather::all_described() {
   }
   for (std::size_t i = 0; i < streams_.size(); ++i)
     if (!streams_[i].waits) send_execute(i, visible);
+}
+
+// What PostgreSQL says of a Bind that does not fit its statement (exec_bind_message, PortalSetResultFormat).
+std::optional<SqlError> Gather::bind_mismatch(std::size_t columns) const {
+  if (!request_.bound_name) return std::nullopt;
+  if (request_.route.kind != Route::Kind::Split && request_.parameters.size() != parameter_types_.size())
+    return parameter_count_error(request_.parameters.size(), *request_.bound_name, parameter_types_.size());
+  if (const auto formats = request_.result_formats.count(); formats > 1 && formats != columns && columns != 0)
+    return SqlError{"08P01", "bind message has " + std::to_string(formats) + " result formats but query has " + std::to_string(columns) + " columns", {}, {}, {}, {}};
+  return std::nullopt;
+}
+
+void Gather::bind_taken() {
+  if (!bound_ && !error_ && std::all_of(streams_.begin(), streams_.end(), [](const Stream& s) { return s.bound || s.waits; })) all_bound();
+}
+
+// No shard has anything against the Bind any more.
+void Gather::all_bound() {
+  bound_ = true;
+  if (request_.on_bound) request_.on_bound();
+  if (request_.send_row_description && merger_) {
+    std::string out;
+    protocol::encode_row_description(columns_, out);
+    session_.to_client(out);
+  }
+  session_.to_client(early_);
+  early_.clear();
 }
 
 // The shard before it has done its part.

@@ -14,6 +14,8 @@ namespace {
 constexpr std::size_t kMaxKeptRows = 64u << 20;
 // Who holds less goes on when memory is short: it is others who hold much.
 constexpr std::size_t kHeldAlways = 1u << 20;
+// Of shards that are ahead of others, which have not taken the Bind.
+constexpr std::size_t kHeldEarly = 64u << 10;
 
 }  // namespace
 
@@ -64,6 +66,7 @@ void Gather::give(std::string& rows) {
 
 void Gather::flush_rows() {
   if (!merger_ || error_) return;
+  if (!bound_) return update_reading();
   for (std::size_t i = 0; i < streams_.size(); ++i)
     if (streams_[i].ready && !streams_[i].finished) {
       streams_[i].finished = true;
@@ -82,7 +85,8 @@ void Gather::update_reading() {
   for (std::size_t i = 0; i < streams_.size(); ++i) {
     Link& link = *streams_[i].link;
     if (!link.open() || streams_[i].ready) continue;
-    const bool wanted = error_ || !merger_ || ((merger_->wants(i) || merger_->done()) && !client_full);
+    const bool early = !bound_ && streams_[i].bound && out_.size() + early_.size() >= kHeldEarly;
+    const bool wanted = error_ || !merger_ || (!early && (merger_->wants(i) || merger_->done()) && !client_full);
     if (wanted && link.server().stream().paused()) link.resume();
     if (!wanted && !link.server().stream().paused()) link.pause();
   }

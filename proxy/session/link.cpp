@@ -1,7 +1,10 @@
 #include "proxy/session/link.h"
 
+#include <charconv>
+
 #include "protocol/backend_codec.h"
 #include "protocol/frontend_codec.h"
+#include "protocol/report_start.h"
 
 namespace pgweir::session {
 
@@ -13,6 +16,8 @@ using protocol::Request;
 using Action = ReplyTracker::Reply::Action;
 
 namespace {
+
+constexpr std::size_t kHeldReport = 1u << 20, kReportStart = 4096;
 
 class NullSink final : public LinkSink {
  public:
@@ -74,6 +79,13 @@ std::size_t Link::on_server_bytes(pool::ServerConnection& connection, std::strin
   run_ = &run;
   while (!rest.empty()) {
     const Frame frame = connection.frames.next(rest);
+    if (const bool large = large_report(connection, frame); large && rest.size() < kReportStart) {
+      connection.stream().want(kReportStart);
+      break;
+    } else if (large) {
+      if (!connection.frames.allow_large()) connection.frames.stream_incomplete();
+      continue;
+    }
     if (frame.kind == Frame::Kind::NeedMore) {
       connection.stream().want(frame.needed);
       break;
@@ -90,6 +102,13 @@ std::size_t Link::on_server_bytes(pool::ServerConnection& connection, std::strin
   cells_.bytes_from_servers.add(consumed);
   sink_->on_burst_end(*this);
   return consumed;
+}
+
+// An error or a notice that is not held until it is whole: from now on it comes in pieces, the first with its SQLSTATE.
+bool Link::large_report(pool::ServerConnection& connection, const Frame& frame) {
+  if (frame.type != 'E' && frame.type != 'N') return false;
+  if (frame.kind == Frame::Kind::Error) return connection.frames.fault() == protocol::FrameReader::Fault::TooLarge;
+  return frame.kind == Frame::Kind::NeedMore && !connection.frames.streaming() && frame.needed > kHeldReport;
 }
 
 void Link::flush_run(std::string_view& run) {
@@ -174,8 +193,9 @@ void Link::swallow(const Frame& frame, const ReplyTracker::Reply& reply) {
   if (injected_.empty()) return;
   Injected& result = injected_.front().result;
   if (frame.type == 'E') {
-    if (auto fields = protocol::decode_error(frame.body()); fields && !result.error) {
+    if (auto fields = frame.last ? protocol::decode_error(frame.body()) : protocol::decode_report_start(frame.body()); fields && !result.error) {
       result.error = protocol::to_sql_error(*fields);
+      std::from_chars(fields->position.data(), fields->position.data() + fields->position.size(), result.error_position);
       protocol::move_position(*result.error, std::nullopt);  // the text is ours, not the client's
     }
   } else if (frame.type == 'C') {

@@ -27,8 +27,9 @@ class Link;
 // Who gets what the server says to the client's requests: the relay of a session, a gather, ...
 class LinkSink {
  public:
-  // A message that answers a request of ours with Disposition::Forward, or an asynchronous one (N, S, A). A large DataRow or
-  // CopyData may come in chunks. Returns true when the bytes shall go to the client unchanged (relay_bytes follows).
+  // A message that answers a request of ours with Disposition::Forward, or an asynchronous one (N, S, A). A large DataRow,
+  // CopyData, error or notice may come in chunks. Returns true when the bytes shall go to the client unchanged (relay_bytes
+  // follows).
   virtual bool on_message(Link& link, const protocol::Frame& frame, const protocol::ReplyTracker::Reply& reply) = 0;
   // Adjacent messages for which on_message() said true, and simulated replies, in order.
   virtual void relay_bytes(Link& link, std::string_view bytes) = 0;
@@ -46,7 +47,8 @@ class LinkSink {
 
 // The outcome of an injected command.
 struct Injected {
-  std::optional<protocol::SqlError> error;
+  std::optional<protocol::SqlError> error;                   // without its position, since the text is ours
+  std::size_t error_position = 0;                            // ... which is this, in characters from 1; 0: none
   bool skipped = false;                                      // it stood behind an error: the server did not run it
   std::string tag;                                           // of the last command in it
   std::vector<std::vector<std::optional<std::string>>> rows; // text format; bounded by kMaxInjectedRows
@@ -128,6 +130,7 @@ class Link final : public net::Disposable, public pool::ServerUser {
   void forget_skipped();
   void flush_run(std::string_view& run);
   void lost(const protocol::SqlError& error);
+  static bool large_report(pool::ServerConnection& connection, const protocol::Frame& frame);
 
   pool::Lease lease_;
   routing::ShardId shard_;

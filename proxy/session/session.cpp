@@ -55,6 +55,7 @@ std::size_t Session::on_bytes(std::string_view bytes) {
   presenting_ = true;
   while (takes_input() && !input_waits_ && !rest.empty()) {
     const std::string_view before = rest;
+    if (group_.is_virtual && copy_data_first(rest.front())) break;
     const Frame frame = frames_.next(rest);
     const bool too_large = frame.kind == Frame::Kind::Error && frames_.fault() == protocol::FrameReader::Fault::TooLarge;
     if (too_large || (frame.kind == Frame::Kind::NeedMore && frame.needed > kHeldAlways)) {
@@ -101,7 +102,11 @@ std::size_t Session::on_bytes(std::string_view bytes) {
 }
 
 Session::Step Session::handle(const Frame& frame) {
-  if (mode_ == Mode::CopyData && frame.type != 'd' && frame.type != 'c' && frame.type != 'f' && frame.type != 'X') return Step::Done;
+  if (mode_ == Mode::CopyData && frame.type != 'd' && frame.type != 'c' && frame.type != 'f' && frame.type != 'X') {
+    if (!virtual_ || !virtual_->takes_copy_data()) return Step::Later;  // it stands behind the COPY, which is about to end
+    if (frame.type != 'S' && frame.type != 'H') lost_in_copy_in(frame.type);
+    return Step::Done;
+  }
   if (group_.failed && frame.type != 'S' && frame.type != 'X') return Step::Done;
   switch (frame.type) {
     case 'Q': return on_query(frame);

@@ -27,6 +27,7 @@
 #include "proxy/net/timer.h"
 #include "proxy/pool/checkout.h"
 #include "proxy/session/identity.h"
+#include "proxy/session/late_parts.h"
 #include "proxy/session/link.h"
 #include "proxy/session/notifications.h"
 #include "proxy/session/naming.h"
@@ -62,7 +63,6 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
  private:
   friend class VirtualGroup;
   friend class Gather;
-  friend class DistributedCommit;
 
   enum class Step : std::uint8_t { Done, Later };
   enum class Mode : std::uint8_t {
@@ -123,7 +123,7 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   void add_links(std::vector<pool::Lease> leases);
   void prepare(Link& link);
   void prepared(Link& link, Injected& result);
-  void links_prepared();
+  void links_prepared(), made_ready(Link& link), finish_late(Link& link);   // session_late.cpp
   void forget_waits(Link& link);
   void discard_link(Link& link);
   bool lost_participant() const;
@@ -313,7 +313,8 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   void virtual_finished(bool ready, bool failed);
   void accept_copy_data();
   void hold_copy_data() { input_waits_ = true; }
-  void resume_copy_data();
+  void resume_copy_data(), lost_in_copy_in(char type);
+  bool copy_data_first(char type);
   std::string explain(std::string_view sql);
   void send_warning(const protocol::SqlError& warning);
 
@@ -353,11 +354,10 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   bool resetting_ = false;           // RESET or DISCARD runs, outside a block and with nothing beside it
   struct Restoring { std::vector<std::string> names; std::string sql; };   // to be set behind the RESET that runs
   protocol::Boxed<Restoring> restoring_;
-  bool error_seen_ = false;          // an error went out since the last ReadyForQuery
-  bool in_flight_read_only_ = false; // all that runs now is provably read-only, outside a block
+  // An error went out since the last ReadyForQuery; all that runs now is provably read-only, outside a block.
+  bool error_seen_ = false, in_flight_read_only_ = false;
   // A block without a server runs this statement in a block of its own that is rolled back: any server gives the answer.
-  bool throwaway_ = false;
-  bool last_any_shard_ = false;      // of the Bind that check_bind() looked at last
+  bool throwaway_ = false, last_any_shard_ = false;   // last_any_shard_: of the Bind that check_bind() looked at last
   protocol::Boxed<std::string> throwaway_setting_;    // SET LOCAL that goes behind the deferred BEGIN when it was accepted
 
   protocol::ThinVector<std::unique_ptr<Link>> links_;
@@ -367,14 +367,14 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   protocol::ThinVector<Wanted> wanted_;
   unsigned preparing_ = 0, settling_ = 0;
   unsigned lost_in_prepare_ = 0;     // servers that died while they were prepared, in a row
+  LateParts late_;                   // of its own transactions
   protocol::Boxed<protocol::SqlError> acquire_error_;
   std::string_view pinned_;          // why links_ are kept between transactions; empty: not pinned
   std::uint64_t servers_seen_ = 0;   // a bit for each remainder of a server connection's id
   bool reads_sequences_ = false;     // the client has asked for currval() or lastval()
   unsigned probation_ = 0;           // transactions after which a server was kept in case that it does
   bool ddl_seen_ = false, copy_forward_ = false;   // copy_forward_: the CopyData being received goes to relay_
-  bool copy_partial_ = false;        // ... and only a part of it has been sent
-  bool boundary_ = false, boundary_waits_ = false;   // a Z came in this burst; a transaction ended meanwhile
+  bool copy_partial_ = false, boundary_ = false, boundary_waits_ = false;   // only a part of it was sent; a Z came in this burst; ... meanwhile
   protocol::Boxed<Notifications> notifications_;
   bool light_ = false;               // the statement at work can neither listen nor notify: its server is taken as it is
   bool ready_held_ = false;          // a ReadyForQuery waits for what settle_notifications() does

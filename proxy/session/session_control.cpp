@@ -1,6 +1,7 @@
 // Session: transaction control and names that the proxy answers itself.
 #include <algorithm>
 
+#include "proxy/session/refusals.h"
 #include "proxy/session/session.h"
 #include "proxy/session/virtual_group.h"
 
@@ -22,7 +23,7 @@ std::optional<Session::LocalReply> Session::control_failed(const routing::Statem
     return std::nullopt;
   }
   if (facts.kind != StatementKind::Commit && facts.kind != StatementKind::Rollback)
-    return LocalReply{{}, SqlError{"25P02", "current transaction is aborted, commands ignored until end of transaction block", {}, {}, {}, {}}, {}};
+    return LocalReply{{}, failed_block_error(), {}};
   if (participants() > 0) return std::nullopt;  // a virtual group rolls the servers back
   return end_local_block(facts, true);
 }
@@ -98,7 +99,7 @@ std::optional<Session::LocalReply> Session::control_locally(const routing::State
     deferred_begin_ = std::string(text.substr(facts.begin, facts.end - facts.begin));
     deferred_savepoints_.clear();
     read_only_block_ = facts.begin_read_only && !facts.begin_serializable;  // a hot standby refuses serializable
-    isolated_block_ = facts.begin_serializable || facts.begin_repeatable_read || isolated_by_default();
+    isolated_block_ = facts.begin_serializable || facts.begin_repeatable_read || (!facts.begin_read_committed && isolated_by_default());
     tx_ = TransactionStatus::InTransaction;
     const bool start = deferred_begin_.front() == 's' || deferred_begin_.front() == 'S';
     return LocalReply{start ? "START TRANSACTION" : "BEGIN", {}, {}};

@@ -87,11 +87,12 @@ Session::Step Session::pend(const Frame& frame) {
     }
     const auto tag = next_tag_++;
     if (auto error = define_statement(*parse, tag)) {
-      fail_group(*error);
-      return Step::Done;
+      if (!group_.is_virtual) return fail_behind_pending(*error);
+      group_.parsed.emplace_back(0, nullptr);  // said when its turn comes: until then the name may become free
+    } else {
+      group_.last_parsed = *statements_.find(parse->name);
+      group_.parsed.emplace_back(tag, group_.last_parsed);
     }
-    group_.last_parsed = *statements_.find(parse->name);
-    group_.parsed.emplace_back(tag, group_.last_parsed);
   } else if (frame.type == 'B' && !group_.is_virtual) {
     return decide_by_bind(frame);
   } else if (frame.type == 'D') {
@@ -266,8 +267,9 @@ Session::Step Session::on_sync(const Frame& frame) {
   }
   if (group_.pending.empty()) {
     if (relay_ && relay_->open() && !relay_->quiet()) return Step::Later;
-    group_ = Group{};
+    const bool ends = std::exchange(group_, Group{}).is_virtual;  // its part in front of a Flush has run
     send_ready();
+    if (ends && !in_block() && !links_.empty()) finish_transaction();
     return Step::Done;
   }
   const bool executes = group_.pending.find('E') != std::string::npos && [&] {
@@ -280,7 +282,7 @@ Session::Step Session::on_sync(const Frame& frame) {
     }
     return false;
   }();
-  if (group_.is_virtual || executes) {
+  if (group_.is_virtual || executes || local_failed_) {
     group_.pending.append(frame.bytes);
     return start_virtual_group();
   }
@@ -295,7 +297,7 @@ Session::Step Session::on_flush(const Frame& frame) {
     return Step::Done;
   }
   if (group_.pending.empty()) return Step::Done;
-  if (group_.is_virtual) return start_virtual_group();
+  if (group_.is_virtual || local_failed_) return start_virtual_group();
   if (decide_by_default() == Step::Later) return Step::Later;
   return on_flush(frame);
 }

@@ -148,7 +148,7 @@ void Session::add_links(std::vector<pool::Lease> leases) {
 void Session::prepare(Link& link) {
   auto& server = link.server();
   const std::string channels = mirror_sql(link);
-  if (server.settings == settings_ && channels.empty()) return tell_parameters(link);
+  if (server.settings == settings_ && channels.empty()) return made_ready(link);
   if (has_custom_setting_beyond(*server.settings, *settings_)) {
     // A custom setting cannot be taken back: RESET leaves '' where a fresh session has nothing. The server is closed and
     // a new one is made in its place.
@@ -156,7 +156,7 @@ void Session::prepare(Link& link) {
     return;
   }
   const std::string sql = pool::settings_difference_sql(*server.settings, *settings_) + channels;
-  if (sql.empty()) return tell_parameters(link);
+  if (sql.empty()) return made_ready(link);
   ++preparing_;
   ++link.preparing;
   context_.cells.injected_commands.add();
@@ -172,7 +172,7 @@ void Session::prepared(Link& link, Injected& result) {
   } else {
     lost_in_prepare_ = 0;
     link.server().settings = settings_;
-    tell_parameters(link);
+    made_ready(link);
   }
   links_prepared();
 }

@@ -1,6 +1,7 @@
 // Session: the simple protocol, and transaction control that the proxy answers itself.
 #include <algorithm>
 
+#include "proxy/session/refusals.h"
 #include "proxy/session/session.h"
 #include "proxy/session/virtual_group.h"
 
@@ -144,7 +145,7 @@ Session::Step Session::on_multi(const Frame& frame, const std::shared_ptr<const 
     return refuse_query(routing::refuse("multi_statement", "a transaction that runs on several shards cannot be controlled from within a query string",
                                         "Send COMMIT, ROLLBACK and savepoint commands as queries of their own."));
   if (local_failed_)
-    return refuse_query({"25P02", "current transaction is aborted, commands ignored until end of transaction block", {}, {}, {}, {}});
+    return refuse_query(failed_block_error());
   if (routing_->plain && std::any_of(all.begin(), all.end(), [](const auto& facts) { return facts.prepared.end != 0; })) return on_names(frame, *analysis);
   auto candidates = routing::ShardSet::all(routing_->cluster->shards.size());
   Route whole;

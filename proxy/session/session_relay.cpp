@@ -1,6 +1,7 @@
 // Session: what the relayed server says, on its way to the client.
 #include <algorithm>
 
+#include "protocol/report_start.h"
 #include "proxy/session/session.h"
 #include "proxy/session/virtual_group.h"
 
@@ -19,6 +20,7 @@ constexpr unsigned kMaxLostInPrepare = 3;
 }  // namespace
 
 bool Session::on_message(Link& link, const Frame& frame, const ReplyTracker::Reply& reply) {
+  if (!frame.first) return !client_gone();  // more of what was looked at
   if (reply.action == ReplyTracker::Reply::Action::Swallow) return on_extended_reply(link, frame, reply);
   switch (frame.type) {
     case 'D':
@@ -27,7 +29,7 @@ bool Session::on_message(Link& link, const Frame& frame, const ReplyTracker::Rep
       if (frame.body().empty()) return false;
       return on_ready(link, frame.body().front());
     }
-    case 'E': on_relay_error(link, frame, reply); return !client_gone() && !retell(link, frame, reply);
+    case 'E': on_relay_error(link, frame, reply); return !client_gone() && (!frame.last || !retell(link, frame, reply));
     case 'S': return on_parameter_status(link, frame);
     case 'A': return on_server_notification(link, frame);
     case 'C':
@@ -136,7 +138,8 @@ bool Session::on_extended_reply(Link& link, const Frame& frame, const ReplyTrack
     // A Parse of ours failed (a table is gone, say): the client's own request fails with it.
     if (making_) return making_failed(link, frame, reply);
     on_relay_error(link, frame, reply);
-    if (!retell(link, frame, reply)) to_client(frame.bytes);
+    if (!frame.last) send_error(protocol::to_sql_error(*protocol::decode_report_start(frame.body())));
+    else if (!retell(link, frame, reply)) to_client(frame.bytes);
     return false;
   }
   if (swallowed) return false;
@@ -169,7 +172,7 @@ bool Session::map_description(Link& link, const Frame& frame) {
 }
 
 void Session::on_relay_error(Link& link, const Frame& frame, const ReplyTracker::Reply& reply) {
-  auto fields = protocol::decode_error(frame.body());
+  auto fields = frame.last ? protocol::decode_error(frame.body()) : protocol::decode_report_start(frame.body());
   if (!fields) return;
   context_.cells.count_error(fields->sqlstate);
   error_seen_ = true;

@@ -41,6 +41,22 @@ void Session::resume_copy_data() {
   if (stream_) stream_->resume();
 }
 
+// Data behind a group that has not been run yet: it may be a COPY, and PostgreSQL would have begun it. True: the group runs now.
+bool Session::copy_data_first(char type) {
+  if ((type != 'd' && type != 'c' && type != 'f') || virtual_ || group_.failed || group_.pending.empty() || frames_.streaming()) return false;
+  input_waits_ = true;
+  start_virtual_group();
+  return true;
+}
+
+// As PostgreSQL says it (CopyGetData in copyfromparse.c, PostgresMain): what is out of place within COPY data ends the session.
+void Session::lost_in_copy_in(char type) {
+  constexpr char kDigits[] = "0123456789ABCDEF";
+  const auto code = static_cast<unsigned char>(type);
+  send_error({"08P01", std::string("unexpected message type 0x") + kDigits[code >> 4] + kDigits[code & 15] + " during COPY from stdin", {}, {}, {}, {}});
+  fatal({"08P01", "terminating connection because protocol synchronization was lost", {}, {}, {}, {}});
+}
+
 void Session::send_warning(const SqlError& warning) {
   std::string notice;
   protocol::encode_notice(warning, protocol::Severity::Warning, notice);

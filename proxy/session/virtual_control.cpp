@@ -1,6 +1,7 @@
 // VirtualGroup: transaction control, the proxy's own settings, and descriptions.
 #include <algorithm>
 
+#include "proxy/session/refusals.h"
 #include "proxy/session/virtual_group.h"
 
 namespace pgweir::session {
@@ -53,7 +54,7 @@ bool VirtualGroup::run_everywhere(const routing::StatementFacts& facts, std::str
       tag = outcome.result.tag;
       if (changes && outcome.link->open()) outcome.link->make_suspect();
     }
-    if (changes && outcomes.front().link->open()) session_.tell_parameters(*outcomes.front().link);
+    if (outcomes.front().link->open()) session_.tell_parameters(*outcomes.front().link);  // ROLLBACK TO takes settings back
     if (session_.in_block()) session_.tx_ = TransactionStatus::InTransaction;  // also after ROLLBACK TO of a failed one
     statement_done(tag);
     step();
@@ -72,7 +73,7 @@ bool VirtualGroup::end_block(bool commit, bool chain) {
     session_.local_failed_ = false;
     session_.deferred_begin_.clear();
     if (!chain) session_.read_only_block_ = session_.isolated_block_ = false;
-    if (outcome.warning) session_.send_warning(*outcome.warning);
+    tell_end(outcome);
     if (outcome.error) {
       statement_failed(*outcome.error);
     } else if (lost) {
@@ -91,6 +92,14 @@ bool VirtualGroup::end_block(bool commit, bool chain) {
   else
     commit_->rollback(ended);
   return false;
+}
+
+// What the end of a block brings besides its tag: settings that are as they were before.
+void VirtualGroup::tell_end(const DistributedCommit::Result& outcome) {
+  session_.late_.add(outcome.late);
+  if (outcome.warning) session_.send_warning(*outcome.warning);
+  for (auto& link : session_.links_)
+    if (link->open() && link->idle()) return session_.tell_parameters(*link);
 }
 
 bool VirtualGroup::run_local(const routing::LocalAction& action, bool simple) {
@@ -146,6 +155,19 @@ bool VirtualGroup::describe(const Frame& frame) {
                                           : SqlError{"34000", "portal \"" + std::string(decoded->name) + "\" does not exist", {}, {}, {}, {}});
     return true;
   }
+  if (refused_in_failed_block(*statement->analysis)) {
+    statement_failed(failed_block_error());
+    return true;
+  }
+  if (const auto& all = statement->analysis->statements; all.size() == 1 && all.front().kind == StatementKind::Execute && of_names(all.front())) {
+    auto target = look_up(all.front().prepared.executes);
+    if (!target) {
+      statement_failed(protocol::undefined_statement(all.front().prepared.executes));
+      return true;
+    }
+    statement = target;
+    hide_parameters_ = true;
+  }
   const auto& facts = statement->analysis->statements;
   if (!statement->described && (facts.empty() || session_.transaction_control(facts.front()))) statement->described.emplace();
   describing_ = statement;
@@ -198,7 +220,9 @@ routing::ShardId VirtualGroup::home_shard() const {
 // One PostgreSQL would reject a wrong statement before anything else: it is asked, on one server, before a refusal is
 // given. True: the statement has failed already.
 bool VirtualGroup::refuse_after_check(const SqlError& refusal, const std::string& sql, const Statement* statement) {
-  if (refusal.routine != "pgweir_refuse" || refusal.sqlstate != "0A000" || describing_) {
+  const bool servers_word = refusal.sqlstate == "0A000" || refusal.sqlstate == "42601";
+  if (refusal.routine != "pgweir_refuse" || !servers_word || describing_) {
+    if (statement && statement->analysis->parse_error.empty()) parsed();
     statement_failed(refusal);
     return true;
   }
@@ -224,37 +248,42 @@ void VirtualGroup::described() {
   request.route.shards = running_->shards;
   request.sql = describing_->sql;
   request.types = describing_->types;
+  request.sql_begin = std::exchange(describe_begin_, 0);
   gather_ = std::make_unique<Gather>(session_, std::move(request), std::vector<Link*>{link}, nullptr);
   gather_->start_describe([this](std::optional<SqlError> error, std::vector<protocol::Oid> types, std::vector<protocol::ColumnDescription> columns) {
     auto finished = std::move(gather_);
     session_.context_.worker.defer([kept = std::shared_ptr<Gather>(std::move(finished))] {});
     running_.reset();
     if (error || refusal_) {
-      const SqlError told = error ? *error : *refusal_;
+      const SqlError told = error ? *error : unfit_bind(types.size()).value_or(*refusal_);
+      if (!error) parsed();
       statement_failed(told);
       return step();
     }
+    parsed();
     const StatementPtr statement = std::move(describing_);
     describing_.reset();
     statement->described = Described{std::move(types), std::move(columns)};
-    send_description(*statement);
+    if (names_) return names_described();
+    if (!std::exchange(checking_, false)) send_description(*statement);
     step();
   });
 }
 
 void VirtualGroup::send_description(const Statement& statement) {
   const Portal* portal = describe_kind_ == 'P' ? find_portal(describe_portal_) : nullptr;
-  std::string reply;
-  if (!portal) protocol::encode_parameter_description(statement.described->parameter_types, reply);
+  std::string answer;
+  const bool hidden = std::exchange(hide_parameters_, false);
+  if (!portal) protocol::encode_parameter_description(hidden ? std::vector<protocol::Oid>() : statement.described->parameter_types, answer);
   auto columns = statement.described->columns;
   if (portal)
     if (auto bind = protocol::decode_bind(portal->bind))
       for (std::size_t i = 0; i < columns.size(); ++i) columns[i].format = bind->result_formats.of(i);
   if (columns.empty())
-    protocol::encode_no_data(reply);
+    protocol::encode_no_data(answer);
   else
-    protocol::encode_row_description(columns, reply);
-  session_.to_client(reply);
+    protocol::encode_row_description(columns, answer);
+  reply(answer);
 }
 
 }  // namespace pgweir::session

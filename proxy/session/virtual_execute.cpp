@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "protocol/frontend_codec.h"
+#include "proxy/session/refusals.h"
 #include "proxy/session/virtual_group.h"
 #include "routing/merge/command_tag.h"
 
@@ -13,11 +14,17 @@ using routing::Route;
 
 // As Session::resolve: what the name meant when the message came.
 StatementPtr VirtualGroup::resolve(std::string_view name) {
-  if (!resolved_.empty()) {
-    StatementPtr then = std::move(resolved_.front());
-    resolved_.pop_front();
-    return then;
-  }
+  StatementPtr found = meaning(name);
+  if (!resolved_.empty()) resolved_.pop_front();
+  return found;
+}
+
+StatementPtr VirtualGroup::meaning(std::string_view name) const {
+  if (!resolved_.empty() && (resolved_.front() || !defined_late_)) return resolved_.front();
+  return look_up(name);
+}
+
+StatementPtr VirtualGroup::look_up(std::string_view name) const {
   auto* found = session_.statements_.find(name);
   return found ? *found : nullptr;
 }
@@ -29,11 +36,16 @@ bool VirtualGroup::bind(const Frame& frame) {
     statement_failed(decoded ? protocol::undefined_statement(decoded->statement) : decoded.error());
     return true;
   }
+  if (refused_in_failed_block(*found->analysis)) {
+    statement_failed(failed_block_error());
+    return true;
+  }
   session_.virtual_portals_.erase_if([&](const Portal& p) { return p.name == decoded->portal; });
   session_.virtual_portals_.push_back({std::string(decoded->portal), found, std::string(frame.body()), false, {}, 0, {}});
-  std::string reply;
-  protocol::encode_bind_complete(reply);
-  session_.to_client(reply);
+  if (waits_for_shards(*found)) unbound_ = std::string(decoded->portal);
+  std::string answer;
+  protocol::encode_bind_complete(answer);
+  reply(answer);
   return true;
 }
 
@@ -52,9 +64,9 @@ bool VirtualGroup::execute(const Frame& frame) {
   }
   const StatementPtr statement = portal->statement;
   if (statement->analysis->statements.empty()) {
-    std::string reply;
-    protocol::encode_empty_query_response(reply);
-    session_.to_client(reply);
+    std::string answer;
+    protocol::encode_empty_query_response(answer);
+    reply(answer);
     return true;
   }
   row_limit_ = message->max_rows;
@@ -132,6 +144,9 @@ void VirtualGroup::prepare_request(Route route, const routing::Analysis& analysi
     request_.parameter_formats = kept->parameter_formats;
     request_.parameters = kept->parameters;
     request_.result_formats = kept->result_formats;
+    request_.bound_name = std::string(kept->statement);
+    request_.bind_only = checking_;
+    if (names_) request_.sql_begin.reset();  // it is not the text that the client has sent now
   }
 }
 
@@ -142,6 +157,7 @@ bool VirtualGroup::run(const routing::Analysis& analysis, const protocol::Bind* 
   }
   const auto& facts = analysis.statements.front();
   if (session_.transaction_control(facts) || session_.local_failed_) return run_control(facts, analysis.text);
+  if (of_names(facts)) return run_names(analysis, bind, simple);
   if (session_.for_all_participants(facts)) return run_everywhere(facts, analysis.text);
   auto route = bind ? session_.route_bind(*bind, const_cast<Statement&>(*statement))
                     : session_.context_.router.route(*session_.routing_, analysis, 0, {}, session_.route_context());
@@ -154,7 +170,7 @@ bool VirtualGroup::run(const routing::Analysis& analysis, const protocol::Bind* 
   }
   // Outside a block a batch is one transaction, and a write over several shards is committed when it has run: nothing that
   // could still fail may follow it.
-  if (!simple && !session_.in_block() && (wrote_ || (route->write && (executed_ > 0 || more_work_behind())))) {
+  if (!simple && !checking_ && !session_.in_block() && (wrote_ || (route->write && (executed_ > 0 || more_work_behind())))) {
     statement_failed(routing::refuse("multi_shard_batch", "a batch with a statement on several shards can hold only this one write",
                                      "Send a Sync behind each statement."));
     return true;
@@ -163,11 +179,20 @@ bool VirtualGroup::run(const routing::Analysis& analysis, const protocol::Bind* 
     statement_failed(*refusal);
     return true;
   }
-  ++executed_;
+  if (checking_) {
+    route->write = route->ddl = false;
+  } else {
+    ++executed_;
+  }
   request_ = GatherRequest{};
   if (route->kind == Route::Kind::OneShard) {
     // One shard inside a virtual group: a gather over a single stream.
-    if (route->any_shard) route->shards = routing::ShardSet::single(route->shards.front());
+    if (route->any_shard) {  // where the block is, if it has begun
+      auto shard = route->shards.front();
+      for (const auto* link : participants())
+        if (route->shards.contains(link->shard())) shard = link->shard();
+      route->shards = routing::ShardSet::single(shard);
+    }
     route->any_shard = false;
     route->returning = true;
   }

@@ -48,8 +48,14 @@ void VirtualGroup::step() {
     return finish();
   }
   while (!rest_.empty()) {
+    const std::string_view before = rest_;
     const Frame frame = reader_.next(rest_);
     if (frame.kind != Frame::Kind::Message) break;
+    if (!failed_ && pending() && !goes_on(frame)) {
+      rest_ = before;
+      if (!check_pending()) return;
+      continue;
+    }
     if (frame.type == 'S') {
       synced_ = true;
       break;
@@ -63,26 +69,14 @@ void VirtualGroup::step() {
     }
     if (!step_message(frame)) return;
   }
+  if (!failed_ && pending() && !check_pending()) return;
   finish();
 }
 
 bool VirtualGroup::step_message(const Frame& frame) {
-  std::string reply;
+  std::string answer;
   switch (frame.type) {
-    case 'P':
-      if (!parsed_.empty()) {
-        session_.statements_.confirm(parsed_.front().first);
-        parsed_.pop_front();
-      } else if (auto parse = protocol::decode_parse(frame.body())) {
-        const auto tag = session_.next_tag_++;
-        if (auto error = session_.define_statement(*parse, tag)) {
-          statement_failed(*error);
-          return true;
-        }
-        session_.statements_.confirm(tag);
-      }
-      protocol::encode_parse_complete(reply);
-      break;
+    case 'P': return parse(frame);
     case 'B': return bind(frame);
     case 'D': return describe(frame);
     case 'E': return execute(frame);
@@ -96,11 +90,11 @@ bool VirtualGroup::step_message(const Frame& frame) {
           session_.virtual_portals_.erase_if([&](const Portal& p) { return p.name == close->name; });
         }
       }
-      protocol::encode_close_complete(reply);
+      protocol::encode_close_complete(answer);
       break;
     default: return true;
   }
-  session_.to_client(reply);
+  reply(answer);
   return true;
 }
 
@@ -124,6 +118,7 @@ void VirtualGroup::on_links_ready() {
   }
   if (step_result == Session::Step::Later) return;  // the session calls again
   session_.mode_ = Session::Mode::Virtual;
+  if (auto then = std::exchange(links_ready_, nullptr)) return (this->*then)();
   if (describing_) return described();
   begin_route();
 }
@@ -167,7 +162,7 @@ void VirtualGroup::begin_route() {
     for (auto& outcome : outcomes) {
       outcome.link->in_transaction = true;
       if (outcome.error) {
-        gathered({outcome.error, {}, false, {}});
+        gathered({outcome.error, {}, false, false, {}});
         return;
       }
     }
@@ -183,7 +178,7 @@ void VirtualGroup::lock_next(std::size_t index) {
   for (const auto& table : running_->reference_locks)
     sql += "SELECT pg_catalog.pg_advisory_xact_lock(1885826921, pg_catalog.hashtext(" + pool::quote_literal(table) + "));";
   fanout_.run({{running_links_[index], sql}}, [this, index](std::vector<Fanout::Outcome>& outcomes) {
-    if (outcomes.front().error) return gathered({outcomes.front().error, {}, false, {}});
+    if (outcomes.front().error) return gathered({outcomes.front().error, {}, false, false, {}});
     lock_next(index + 1);
   });
 }
@@ -196,6 +191,8 @@ void VirtualGroup::gather() {
     if (running_->write && running_->kind != Route::Kind::CopyIn) link->wrote = true;
     if (running_->ddl) session_.ddl_seen_ = true;
   }
+  request_.on_described = [this] { parsed(); };
+  request_.on_bound = [this] { bound(); };
   gather_ = std::make_unique<Gather>(session_, std::move(request_), running_links_, [this](const Gather::Result& result) { gathered(result); });
   gather_->start();
 }
@@ -203,7 +200,16 @@ void VirtualGroup::gather() {
 void VirtualGroup::gathered(const Gather::Result& result) {
   gather_.reset();
   take_back_links();
+  if (std::exchange(checking_, false)) {
+    running_.reset();
+    if (result.error)
+      statement_failed(*result.error);
+    else
+      bound();
+    return step();
+  }
   if (running_->write) wrote_ = true;
+  if (!simple_ && result.took_copy_data && rest_.substr(0, 1) == "S") rest_ = {};  // the COPY has read the Sync behind it
   if (result.error) {
     if (!implicit_block_) {
       statement_failed(*result.error);
@@ -227,6 +233,7 @@ void VirtualGroup::gathered(const Gather::Result& result) {
   }
   commit_ = std::make_unique<DistributedCommit>(session_.context_, session_.identity_.database, *session_.routing_->cluster, running_links_);
   commit_->commit([this, tag = result.tag](const DistributedCommit::Result& outcome) {
+    session_.late_.add(outcome.late);
     if (outcome.warning) session_.send_warning(*outcome.warning);
     if (outcome.error)
       statement_failed(*outcome.error);
@@ -237,6 +244,8 @@ void VirtualGroup::gathered(const Gather::Result& result) {
 }
 
 void VirtualGroup::statement_done(const std::string& tag) {
+  bound();
+  names_.reset();
   running_.reset();
   implicit_block_ = false;
   Portal* limited = row_limit_ > 0 ? find_portal(running_portal_) : nullptr;
@@ -251,8 +260,12 @@ void VirtualGroup::statement_failed(const SqlError& error) {
   running_.reset();
   describing_.reset();
   refusal_.reset();
-  implicit_block_ = false;
+  implicit_block_ = checking_ = hide_parameters_ = false;
+  links_ready_ = nullptr;
+  names_.reset();
+  describe_begin_ = 0;
   failed_ = true;
+  drop_held();
   session_.send_error(error);
   if (session_.in_block()) session_.fail_block();
 }

@@ -97,7 +97,7 @@ SqlError null_failure(const std::string& column, const std::string& table) {
 }
 
 SqlError at_copy_line(SqlError error, const std::string& table, std::uint64_t line) {
-  error.detail = "COPY " + table + ", line " + std::to_string(line);
+  error.fields += "WCOPY " + table + ", line " + std::to_string(line) + '\0';
   return error;
 }
 

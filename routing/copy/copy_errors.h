@@ -19,7 +19,7 @@ SqlError key_failure(KeyError error, config::KeyType type, const std::string& co
                      bool binary);
 // NULL in a key column by which the row would be placed.
 SqlError null_failure(const std::string& column, const std::string& table);
-// "COPY table, line N" into the detail.
+// "COPY table, line N" into the context (field W), where PostgreSQL says it.
 SqlError at_copy_line(SqlError error, const std::string& table, std::uint64_t line);
 
 }  // namespace pgweir::routing

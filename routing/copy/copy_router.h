@@ -6,7 +6,7 @@
 // byte, but for the header line, "\." and the binary header and trailer (see copy_prologue, copy_epilogue).
 //
 // Errors are PostgreSQL's own where the key cannot be found or read (22P04, 22P02, 22003, 22007, 23502); whatever else is
-// wrong with a row is found by its shard. `detail` says "COPY table, line N". After an error the router takes nothing
+// wrong with a row is found by its shard. The context says "COPY table, line N". After an error the router takes nothing
 // any more: every further call gives the same error.
 #pragma once
 

@@ -229,6 +229,7 @@ void begin_options(const sql::Statement& s, StatementFacts& f) {
   for (const auto& option : s.options) {
     if (option.name == "transaction_read_only") f.begin_read_only = option.text != "0" && option.text != "false";
     if (option.name == "transaction_isolation") {
+      f.begin_read_committed = option.text == "read committed" || option.text == "read uncommitted";
       f.begin_serializable = option.text == "serializable";
       f.begin_repeatable_read = option.text == "repeatable read";
     }

@@ -103,6 +103,7 @@ struct StatementFacts {
   bool begin_read_only = false;     // ... READ ONLY
   bool begin_serializable = false;  // ... ISOLATION LEVEL SERIALIZABLE
   bool begin_repeatable_read = false;
+  bool begin_read_committed = false;  // ... or READ UNCOMMITTED, which is the same
   bool to_default = false;           // Set, SetLocal, Reset: RESET or ... TO DEFAULT
   bool chain = false;                // COMMIT/ROLLBACK AND CHAIN
   bool may_change_session = false;   // may leave session state behind (SET, temp tables, advisory locks, DO, unknown

@@ -34,6 +34,7 @@ import scenarios_prepared
 import scenarios_settings
 import scenarios_shards
 import scenarios_shards_more
+import scenarios_shards_order
 import scenarios_state
 import scenarios_temp
 import scenarios_transactions
@@ -42,7 +43,7 @@ from client import PATIENCE, REFUSED
 from proxy import Proxy
 
 MODULES = (scenarios_copy, scenarios_disconnect, scenarios_life, scenarios_pipelines, scenarios_portals, scenarios_prepared,
-           scenarios_settings, scenarios_shards, scenarios_shards_more, scenarios_state,
+           scenarios_settings, scenarios_shards, scenarios_shards_more, scenarios_shards_order, scenarios_state,
            scenarios_temp, scenarios_transactions, scenarios_unseen)
 
 SLOW = 1.5      # seconds of one scenario that are told

@@ -47,12 +47,12 @@ inline std::shared_ptr<CopyPlan> plan(const CopyOptions& options) {
 
 struct Outcome {
   std::vector<std::string> shards;
-  std::string error;  // "sqlstate message (detail)"
+  std::string error;  // "sqlstate message (context)"
   bool operator==(const Outcome&) const = default;
 };
 
 inline std::string show(const SqlError& error) {
-  return error.sqlstate + " " + error.message + " (" + error.detail + ")";
+  return error.sqlstate + " " + error.message + " (" + (error.fields.empty() ? std::string() : error.fields.substr(1, error.fields.size() - 2)) + ")";
 }
 
 // Feeds the pieces one by one, each in memory of its own so that a kept view would be caught.
