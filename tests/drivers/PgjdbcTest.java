@@ -1,4 +1,4 @@
-// pgjdbc through the proxy: server-prepared statements, batches, fetch size, COPY, cancel. Run as a single-file source:
+// pgjdbc through the proxy: server-prepared statements, batches, fetch size, COPY, LISTEN, cancel. Run as a single-file source:
 //   java -cp /usr/share/java/postgresql.jar PgjdbcTest.java
 import java.io.StringReader;
 import java.io.StringWriter;
@@ -8,12 +8,18 @@ import java.time.LocalDate;
 import java.time.OffsetDateTime;
 import java.util.*;
 import java.util.concurrent.*;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.postgresql.PGConnection;
+import org.postgresql.PGNotification;
 import org.postgresql.copy.CopyManager;
 
 public class PgjdbcTest {
   static final boolean SHARDED = "sharded".equals(System.getenv("PGWEIR_TEST_MODE"));
   static final UUID PINNED = UUID.fromString("0b9c1c1e-0000-4000-8000-000000000001");
+  // What is to be cancelled, and whether a server is at it: both on the same shard.
+  static final String HINT = SHARDED ? " /* pgweir: shard=eu1 */" : "";
+  static final String SLEEP = "SELECT pg_sleep(60)" + HINT;
+  static final String RUNNING = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND left(query, 19) = 'SELECT pg_sleep(60)'" + HINT;
   static final int CLIENTS = 24;  // more than the pool's size in every configuration of the tests
 
   static void expect(String what, Object expected, Object actual) {
@@ -103,6 +109,35 @@ public class PgjdbcTest {
     System.out.println("ok: many prepared statements");
   }
 
+  static void cancelWhenRunning(Statement statement, AtomicBoolean ended) throws Exception {
+    try (Connection own = connect()) {
+      while (!ended.get()) {
+        if (one(own, RUNNING).equals(1L)) {
+          statement.cancel();
+          return;
+        }
+        Thread.sleep(20);
+      }
+    }
+  }
+
+  static void notifications() throws Exception {
+    try (Connection listener = connect(); Connection speaker = connect()) {
+      run(listener, "LISTEN of_jdbc");
+      PGConnection hearing = listener.unwrap(PGConnection.class);
+      run(listener, "NOTIFY of_jdbc, 'own'");
+      one(speaker, "SELECT pg_notify('of_jdbc', ?)", "from another");
+      List<String> heard = new ArrayList<>();
+      for (int tries = 0; heard.size() < 2 && tries < 10; tries++) {
+        PGNotification[] notes = hearing.getNotifications(1000);
+        for (PGNotification note : notes == null ? new PGNotification[0] : notes)
+          heard.add((note.getPID() == hearing.getBackendPID()) + " " + note.getName() + " " + note.getParameter());
+      }
+      expect("LISTEN and NOTIFY", List.of("true of_jdbc own", "false of_jdbc from another"), heard);
+      run(listener, "UNLISTEN *");
+    }
+  }
+
   static void errors(Connection connection) throws Exception {
     expectState("division by zero", "22012", () -> one(connection, "SELECT 1 / ?::int", 0));
     expect("it serves again", 1, one(connection, "SELECT 1 / ?::int", 1));
@@ -116,10 +151,13 @@ public class PgjdbcTest {
     connection.rollback();
     connection.setAutoCommit(true);
     try (Statement statement = connection.createStatement()) {
-      ScheduledExecutorService timer = Executors.newSingleThreadScheduledExecutor();
-      timer.schedule(() -> { statement.cancel(); return null; }, 500, TimeUnit.MILLISECONDS);
-      expectState("cancel", "57014", () -> statement.execute("SELECT pg_sleep(60)"));
-      timer.shutdown();
+      AtomicBoolean ended = new AtomicBoolean();
+      ExecutorService canceller = Executors.newSingleThreadExecutor();
+      Future<?> cancelled = canceller.submit(() -> { cancelWhenRunning(statement, ended); return null; });
+      expectState("cancel", "57014", () -> statement.execute(SLEEP));
+      ended.set(true);
+      cancelled.get();
+      canceller.shutdown();
       statement.setQueryTimeout(1);
       expectState("query timeout", "57014", () -> statement.execute("SELECT pg_sleep(60)"));
     }
@@ -240,6 +278,7 @@ public class PgjdbcTest {
       if (SHARDED) one(connection, "SELECT 1");
       values(connection);
       errors(connection);
+      notifications();
       if (SHARDED) sharded(connection); else plain(connection);
     }
     System.out.println("pgjdbc: all ok");

@@ -43,6 +43,39 @@ def concurrently(what, work):
     expect(what, [], failures)
 
 
+# What is to be cancelled, and whether a server is at it: both on the same shard.
+HINT = " /* pgweir: shard=eu1 */" if SHARDED else ""
+SLEEP = "SELECT pg_sleep(60)" + HINT
+RUNNING = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND left(query, 19) = 'SELECT pg_sleep(60)'" + HINT
+
+
+def cancel_when_running(connect, cancel):
+    """Starts a thread that calls cancel() when the server is seen at SLEEP; connect() makes the connection that looks. The
+    returned function waits for it, and tells it that there is nothing to cancel any more."""
+    ended = threading.Event()
+
+    def run():
+        own = connect()
+        own.autocommit = True
+        cursor = own.cursor()
+        while not ended.is_set():
+            cursor.execute(RUNNING)
+            if cursor.fetchone()[0] == 1:
+                cancel()
+                break
+            ended.wait(0.02)
+        own.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+
+    def finish():
+        ended.set()
+        thread.join()
+
+    return finish
+
+
 def content_rows(first, count):
     """Rows of `content` for all three shards, as tuples in the order of CONTENT."""
     return [(("eu", "us", "museum")[i % 3], first + i, PINNED, f"title {i}", "en", "draft", ["a", "b"], i)

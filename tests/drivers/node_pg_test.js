@@ -4,6 +4,9 @@ const assert = require('assert');
 const { Client, Pool } = require('pg');
 
 const sharded = process.env.PGWEIR_TEST_MODE === 'sharded';
+const HINT = sharded ? ' /* pgweir: shard=eu1 */' : ''; // what is to be cancelled and who looks for it are on the same shard
+const SLEEP = 'SELECT pg_sleep(60)' + HINT;
+const RUNNING = "SELECT count(*)::int AS n FROM pg_stat_activity WHERE state = 'active' AND left(query, 19) = 'SELECT pg_sleep(60)'" + HINT;
 const PINNED = '0b9c1c1e-0000-4000-8000-000000000001';
 const CLIENTS = 24; // more than the pool's size in every configuration of the tests
 const options = { ssl: process.env.PGSSLMODE === 'disable' ? false : { rejectUnauthorized: false } };
@@ -58,12 +61,15 @@ async function errors(client) {
 
 // The driver has no call for it in this version: a second connection sends the CancelRequest.
 async function cancel(client) {
-  const running = client.query('SELECT pg_sleep(60)');
+  const running = client.query(SLEEP);
   const failed = expectState('cancel', '57014', running);
-  await new Promise((resolve) => setTimeout(resolve, 500));
+  const observer = new Client(options);
+  await observer.connect();
+  while ((await one(observer, RUNNING))[0] !== 1) await new Promise((resolve) => setTimeout(resolve, 20));
   const canceller = new Client({ ...options, ssl: false });
   canceller.cancel(client, client.activeQuery || client._activeQuery);
   await failed;
+  await observer.end();
   assert.deepStrictEqual(await one(client, 'SELECT 3'), [3]);
   ok('it serves again after a cancel');
 }

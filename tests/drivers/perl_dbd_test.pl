@@ -64,8 +64,12 @@ sub transactions_and_cancel {
     expect_state 'a second error', '22012', $db, sub { $db->do('SELECT 1/0') };
     expect_state 'the transaction is aborted', '25P02', $db, sub { $db->do('SELECT 1') };
     $db->rollback;
-    $db->do('SELECT pg_sleep(60)', { pg_async => PG_ASYNC });
-    select undef, undef, undef, 0.5;
+    my $own = open_connection();
+    my $hint = $sharded ? ' /* pgweir: shard=eu1 */' : '';    # who looks and what is looked for are on the same shard
+    my $running = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND left(query, 19) = 'SELECT pg_sleep(60)'$hint";
+    $db->do("SELECT pg_sleep(60)$hint", { pg_async => PG_ASYNC });
+    select undef, undef, undef, 0.02 until ($own->selectrow_array($running))[0] == 1;
+    $own->disconnect;
     expect 'it is not ready', 0, $db->pg_ready;
     expect 'cancel', 1, $db->pg_cancel ? 1 : 0;
     expect 'it serves again after a cancel', 3, ($db->selectrow_array('SELECT 3'))[0];

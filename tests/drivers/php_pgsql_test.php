@@ -37,7 +37,7 @@ function thrown(callable $work): string {
     return 'none';
 }
 
-function pgsql_values(PgSql\Connection $db, string $large): void {
+function pgsql_values(PgSql\Connection $db, string $large, bool $sharded): void {
     $row = pg_fetch_row(pg_query_params($db, 'SELECT $1::int, $2::text, $3::numeric, $4::text[], $5::bytea', [7, null, '1.50', '{a,NULL}', '\x00ff']));
     expect('pgsql: parameters', ['7', null, '1.50', '{a,NULL}', '\x00ff'], $row);
     expect('pgsql: 5 MB parameter and result', true, one($db, 'SELECT $1::text', [$large]) === $large);
@@ -53,8 +53,12 @@ function pgsql_values(PgSql\Connection $db, string $large): void {
     $seen = [];
     while ($result = pg_get_result($db)) $seen[] = pg_fetch_result($result, 0, 0);
     expect('pgsql: several statements, asynchronously', ['1', '2'], $seen);
-    pg_send_query($db, 'SELECT pg_sleep(60)');
-    usleep(500000);
+    $hint = $sharded ? ' /* pgweir: shard=eu1 */' : ''; // who looks and what is looked for are on the same shard
+    $own = pg_connect('', PGSQL_CONNECT_FORCE_NEW);
+    pg_send_query($db, 'SELECT pg_sleep(60)' . $hint);
+    $running = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND left(query, 19) = 'SELECT pg_sleep(60)'$hint";
+    while (one($own, $running) !== '1') usleep(20000);
+    pg_close($own);
     // It reads the rest itself: what it ends with is seen by the next command.
     $began = microtime(true);
     pg_cancel_query($db);
@@ -194,7 +198,7 @@ function clients(callable $work): void {
 }
 
 $db = pg_connect('');
-pgsql_values($db, $large);
+pgsql_values($db, $large, $sharded);
 if (!$sharded) pgsql_plain($db);
 pdo_values(pdo(), $large, 'PDO');
 pdo_values(pdo(true), $large, 'PDO, emulated');

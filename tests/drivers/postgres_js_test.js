@@ -7,6 +7,9 @@ const { Readable } = require('stream');
 const postgres = require('postgres');
 
 const sharded = process.env.PGWEIR_TEST_MODE === 'sharded';
+const HINT = sharded ? ' /* pgweir: shard=eu1 */' : ''; // what is to be cancelled and who looks for it are on the same shard
+const SLEEP = 'SELECT pg_sleep(60)' + HINT;
+const RUNNING = "SELECT count(*)::int AS n FROM pg_stat_activity WHERE state = 'active' AND left(query, 19) = 'SELECT pg_sleep(60)'" + HINT;
 const PINNED = '0b9c1c1e-0000-4000-8000-000000000001';
 const CLIENTS = 24; // more than the pool's size in every configuration of the tests
 const REGIONS = ['eu', 'us', 'museum'];
@@ -63,11 +66,14 @@ async function errors(sql) {
 }
 
 async function cancel(sql) {
-  const query = sql`SELECT pg_sleep(60)`.execute();
+  const observer = connect(1);
+  await observer`SELECT 1`;
+  const query = sql.unsafe(SLEEP, [], { prepare: true }).execute();
   const failed = expectState('cancel', '57014', query);
-  await new Promise((resolve) => setTimeout(resolve, 500));
+  while ((await observer.unsafe(RUNNING))[0].n !== 1) await new Promise((resolve) => setTimeout(resolve, 20));
   query.cancel();
   await failed;
+  await observer.end();
   assert.deepStrictEqual(values(await sql`SELECT 3`), [[3]]);
   ok('it serves again after a cancel');
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# psql through the proxy: \d, \copy both ways, \watch, Ctrl-C, prepared statements, errors, large values.
+# psql through the proxy: \d, \copy both ways, \watch, Ctrl-C, prepared statements, errors, LISTEN, large values.
 . "$(dirname "$0")/common.sh"
 
 expect "connects with TLS" "t" "$(q -c 'SELECT 1 = 1')"
@@ -48,6 +48,11 @@ errors() {
   expect "session survives an error" $'0\n1' "$(psql -X -q -A -t <<<"SELECT 0; SELECT 1/0; SELECT 1;" 2>/dev/null)"
 }
 
+notifications() {
+  expect_match "LISTEN and NOTIFY" 'notification "of_psql" with payload "hello" received from server process with PID [1-9]' \
+    "$(psql -X -c 'LISTEN of_psql' -c "NOTIFY of_psql, 'hello'" 2>&1)"
+}
+
 large() {
   expect "5 MB value" "5242880" "$(q -c "SELECT length(repeat('x', 5242880))")"
   expect "5 MB result" "5242881" "$(q -c "SELECT repeat('x', 5242880)" | wc -c | tr -d ' ')"
@@ -79,5 +84,6 @@ watch
 interrupt
 prepared
 errors
+notifications
 large
 echo "psql ($MODE): all ok"

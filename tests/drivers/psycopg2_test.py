@@ -4,14 +4,13 @@ import datetime
 import decimal
 import io
 import select
-import threading
 import time
 
 import psycopg2
 import psycopg2.errors
 import psycopg2.extras
 
-from checks import CLIENTS, CONTENT, LARGE, PINNED, SHARDED, concurrently, content_rows, expect, expect_error
+from checks import CLIENTS, CONTENT, LARGE, PINNED, SHARDED, SLEEP, cancel_when_running, concurrently, content_rows, expect, expect_error
 
 
 def connect():
@@ -33,6 +32,14 @@ def values(cursor):
     expect("5 MB parameter and result", large, one(cursor, "SELECT %s::text", (large,))[0])
 
 
+# The driver has no prepared statements of its own.
+def prepared(connection, cursor):
+    cursor.execute("PREPARE of_psycopg2 (int) AS SELECT $1 + 1")
+    expect("SQL PREPARE", [(n + 1,) for n in range(50)], [one(cursor, "EXECUTE of_psycopg2 (%s)", (n,)) for n in range(50)])
+    cursor.execute("DEALLOCATE of_psycopg2")
+    connection.commit()
+
+
 def errors(connection, cursor):
     state = lambda error: error.pgcode
     expect_error("division by zero", "22012", lambda: one(cursor, "SELECT 1/0"), state)
@@ -43,10 +50,9 @@ def errors(connection, cursor):
 
 
 def cancel(connection, cursor):
-    timer = threading.Thread(target=lambda: (time.sleep(0.5), connection.cancel()))
-    timer.start()
-    expect_error("cancel", "57014", lambda: one(cursor, "SELECT pg_sleep(60)"), lambda error: error.pgcode)
-    timer.join()
+    finish = cancel_when_running(connect, connection.cancel)
+    expect_error("cancel", "57014", lambda: one(cursor, SLEEP), lambda error: error.pgcode)
+    finish()
     connection.rollback()
     expect("after a cancel it serves again", (1,), one(cursor, "SELECT 1"))
     connection.rollback()
@@ -169,6 +175,8 @@ def main():
     with connection.cursor() as cursor:
         values(cursor)
         connection.commit()
+        if not SHARDED:
+            prepared(connection, cursor)
         errors(connection, cursor)
         cancel(connection, cursor)
         notifications()

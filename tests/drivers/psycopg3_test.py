@@ -2,13 +2,11 @@
 """psycopg 3 through the proxy: server-side prepared statements, pipeline mode, binary COPY, server-side cursors."""
 import datetime
 import decimal
-import threading
-import time
 import uuid
 
 import psycopg
 
-from checks import CLIENTS, CONTENT, LARGE, PINNED, SHARDED, concurrently, content_rows, expect, expect_error
+from checks import CLIENTS, CONTENT, LARGE, PINNED, SHARDED, SLEEP, cancel_when_running, concurrently, content_rows, expect, expect_error
 
 STATE = lambda error: error.sqlstate
 
@@ -56,10 +54,9 @@ def nested_failure(connection):
 
 
 def cancel(connection):
-    timer = threading.Thread(target=lambda: (time.sleep(0.5), connection.cancel()))
-    timer.start()
-    expect_error("cancel", "57014", lambda: one(connection, "SELECT pg_sleep(60)"), STATE)
-    timer.join()
+    finish = cancel_when_running(connect, connection.cancel)
+    expect_error("cancel", "57014", lambda: one(connection, SLEEP), STATE)
+    finish()
     expect("after a cancel it serves again", (1,), one(connection, "SELECT 1"))
 
 
@@ -78,6 +75,19 @@ def pipeline(connection):
 
     expect_error("an error in a pipeline", "22012", failing, STATE)
     expect("after it", (3,), one(connection, "SELECT 3"))
+
+
+def notifications():
+    with connect() as listener, connect() as speaker:
+        heard = []
+        listener.add_notify_handler(lambda note: heard.append((note.pid, note.channel, note.payload)))
+        listener.execute("LISTEN of_psycopg3")
+        listener.execute("NOTIFY of_psycopg3, 'own'")
+        expect("own notifications are there when NOTIFY returns", [(listener.info.backend_pid, "of_psycopg3", "own")], heard)
+        speaker.execute("SELECT pg_notify('of_psycopg3', %s)", ("from another",))
+        note = next(listener.notifies())
+        expect("notifications of others come between requests", (speaker.info.backend_pid, "from another"), (note.pid, note.payload))
+        listener.execute("UNLISTEN *")
 
 
 def plain(connection):
@@ -161,6 +171,7 @@ def main():
         errors(connection)
         cancel(connection)
         pipeline(connection)
+        notifications()
         (sharded if SHARDED else plain)(connection)
     print("psycopg 3: all ok")
 

@@ -105,9 +105,13 @@ def errors(db)
 end
 
 def cancel(db)
-  db.send_query('SELECT pg_sleep(60)')
-  sleep 0.5
+  hint = SHARDED ? ' /* pgweir: shard=eu1 */' : '' # who looks and what is looked for are on the same shard
+  own = PG.connect
+  db.send_query("SELECT pg_sleep(60)#{hint}")
+  running = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND left(query, 19) = 'SELECT pg_sleep(60)'#{hint}"
+  sleep 0.02 until own.exec(running).getvalue(0, 0) == '1'
   expect 'a cancel is sent', nil, db.cancel
+  own.close
   expect_state('cancel', '57014') { db.get_last_result }
   expect 'it serves again after a cancel', '3', db.exec('SELECT 3').getvalue(0, 0)
 end

@@ -6,6 +6,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <stdexcept>
 
 namespace pgweir::support {
@@ -99,6 +100,20 @@ std::optional<RawMessage> RawClient::receive() {
   message.body.resize(length - 4);
   if (!receive_exactly(message.body.data(), message.body.size())) return std::nullopt;
   return message;
+}
+
+std::optional<char> RawClient::receive_pieces(const std::function<void(std::string_view)>& take) {
+  char type = 0;
+  std::uint32_t length = 0;
+  if (!receive_exactly(&type, 1) || !receive_exactly(reinterpret_cast<char*>(&length), 4)) return std::nullopt;
+  std::string piece(1u << 20, '\0');
+  for (std::size_t left = ntohl(length) - 4; left > 0;) {
+    const std::size_t size = std::min(left, piece.size());
+    if (!receive_exactly(piece.data(), size)) return std::nullopt;
+    take(std::string_view(piece).substr(0, size));
+    left -= size;
+  }
+  return type;
 }
 
 std::vector<RawMessage> RawClient::receive_until(char type) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -38,6 +39,8 @@ class RawClient {
   // Nothing: the end of the connection, or the deadline passed.
   std::optional<RawMessage> receive();
   std::optional<char> receive_byte();
+  // Like receive() for a message that is too large to hold: `take` gets its body in pieces. Returns its type.
+  std::optional<char> receive_pieces(const std::function<void(std::string_view)>& take);
   // Messages up to and with the first of this type, fewer at the end or the deadline.
   std::vector<RawMessage> receive_until(char type);
   // True when the other side closed, within the deadline, having sent nothing more than ErrorResponses.

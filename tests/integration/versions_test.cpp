@@ -1,5 +1,5 @@
-// Newer servers behind the proxy: PostgreSQL 17 and 18 with SCRAM and TLS on both sides, drivers with prepared statements,
-// pipelines, COPY, cursors and cancel; protocol 3.2 from end to end on 18.
+// Newer servers behind the proxy: PostgreSQL 17 and 18 with SCRAM and TLS on both sides, every driver of
+// tests/drivers; protocol 3.2 from end to end on 18.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cstdlib>
 #include <future>
 #include <mutex>
 #include <thread>
@@ -101,14 +102,13 @@ class Tap {
   std::thread thread_;
 };
 
-class NewerServerTest : public testing::TestWithParam<int> {
+class NewerServers : public testing::Test {
  protected:
   static PgCluster& server(int major) {
     auto& made = servers_[major];
     if (!made) made = std::make_unique<PgCluster>(PgOptions{.bin = newer_postgres(major)});
     return *made;
   }
-  static void TearDownTestSuite() { servers_.clear(); }
 
   static ProxyOptions options(const std::string& endpoint) {
     return {.clusters = plain_cluster("fediflow", endpoint), .tls_server = "require", .pool = "size = 5"};
@@ -127,17 +127,46 @@ class NewerServerTest : public testing::TestWithParam<int> {
       ADD_FAILURE() << name << ": " << error.what();
     }
   }
-  static inline std::map<int, std::unique_ptr<PgCluster>> servers_;
+
+ private:
+  static inline std::map<int, std::unique_ptr<PgCluster>> servers_;   // for all tests here
+
+  // Stops them when the last test is over, while the environment still is.
+  class Ending : public testing::Environment {
+    void TearDown() override { servers_.clear(); }
+  };
+  static inline testing::Environment* const ending_ = testing::AddGlobalTestEnvironment(new Ending);
 };
 
-TEST_P(NewerServerTest, DriversGetWhatPostgresqlGives) {
-  ProxyProcess proxy(options(server(GetParam()).endpoint()));
-  EXPECT_THAT(proxy.connect().parameter("server_version"), StartsWith(std::to_string(GetParam())));
-  std::vector<std::string> drivers = {"asyncpg", "node_pg"};
-  if (GetParam() != 18) drivers.insert(drivers.end(), {"psql", "psycopg3"});  // on 18 they speak 3.2: below
-  for (const auto& driver : drivers) run_driver(driver, proxy.port(), {});
+class NewerServerTest : public NewerServers, public testing::WithParamInterface<int> {};
+
+// pgbench takes half a minute of load: with PGWEIR_LONG=1. PostgreSQL 15 has all of them in drivers_test.cpp.
+std::vector<std::string> drivers() {
+  std::vector<std::string> all = {"psql",        "psycopg2", "psycopg3", "asyncpg",   "node_pg",
+                                  "postgres_js", "pgjdbc",   "ruby_pg",  "php_pgsql", "perl_dbd"};
+  if (std::getenv("PGWEIR_LONG") != nullptr) all.emplace_back("pgbench");
+  return all;
+}
+
+class NewerDriverTest : public NewerServers, public testing::WithParamInterface<std::tuple<int, std::string>> {};
+
+TEST_P(NewerDriverTest, GetsWhatPostgresqlGives) {
+  const auto& [major, driver] = GetParam();
+  ProxyProcess proxy(options(server(major).endpoint()));
+  EXPECT_THAT(proxy.connect().parameter("server_version"), StartsWith(std::to_string(major)));
+  // On 18 those that stand on libpq are given that of PostgreSQL 18, and refuse anything older than protocol 3.2.
+  const bool libpq = driver != "asyncpg" && driver != "node_pg" && driver != "postgres_js" && driver != "pgjdbc";
+  std::map<std::string, std::string> newest;
+  if (libpq && major == 18)
+    newest = {{"LD_LIBRARY_PATH", (newer_postgres(18).parent_path() / "lib").string()},
+              {"PGMINPROTOCOLVERSION", "3.2"},
+              {"PGMAXPROTOCOLVERSION", "3.2"}};
+  run_driver(driver, proxy.port(), newest);
   EXPECT_TRUE(proxy.running()) << proxy.log();
 }
+
+INSTANTIATE_TEST_SUITE_P(Major, NewerDriverTest, testing::Combine(testing::Values(17, 18), testing::ValuesIn(drivers())),
+                         [](const auto& test) { return std::get<1>(test.param) + "_" + std::to_string(std::get<0>(test.param)); });
 
 TEST_P(NewerServerTest, AClientIsToldTheSameParametersAsDirectly) {
   ProxyProcess proxy(options(server(GetParam()).endpoint()));
@@ -152,17 +181,7 @@ TEST_P(NewerServerTest, AClientIsToldTheSameParametersAsDirectly) {
 
 INSTANTIATE_TEST_SUITE_P(Major, NewerServerTest, testing::Values(17, 18), testing::PrintToStringParamName());
 
-class Protocol32Test : public NewerServerTest {};
-
-// libpq of PostgreSQL 18, which refuses anything older here, under psql (with Ctrl-C) and psycopg.
-TEST_F(Protocol32Test, ClientsOfVersion18UseItThroughTheProxy) {
-  ProxyProcess proxy(options(server(18).endpoint()));
-  const std::map<std::string, std::string> newest = {
-      {"LD_LIBRARY_PATH", (newer_postgres(18).parent_path() / "lib").string()},
-      {"PGMINPROTOCOLVERSION", "3.2"},
-      {"PGMAXPROTOCOLVERSION", "3.2"}};
-  for (const char* driver : {"psql", "psycopg3"}) run_driver(driver, proxy.port(), newest);
-}
+class Protocol32Test : public NewerServers {};
 
 TEST_F(Protocol32Test, TheServerIsAskedForItAndCancelledByItsLongKey) {
   Tap tap(server(18).port());
