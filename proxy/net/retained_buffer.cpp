@@ -5,14 +5,22 @@
 
 namespace pgweir::net {
 
-RetainedBuffer::~RetainedBuffer() { delete block_; }
+RetainedBuffer::~RetainedBuffer() {
+  if (in_block_)
+    delete block_;
+  else
+    delete[] own_;
+}
 
 void RetainedBuffer::free_memory(BlockPool& pool) {
-  if (block_ != nullptr) pool.put(block_);
-  if (own_ != nullptr) pool.memory().subtract(capacity_);
-  block_ = nullptr;
-  own_.reset();
-  data_ = nullptr;
+  if (in_block_) {
+    pool.put(block_);
+  } else if (own_ != nullptr) {
+    pool.memory().subtract(capacity_);
+    delete[] own_;
+  }
+  in_block_ = false;
+  own_ = nullptr;
   begin_ = size_ = capacity_ = 0;
 }
 
@@ -24,33 +32,32 @@ void RetainedBuffer::assign(BlockPool& pool, std::string_view bytes) {
 }
 
 void RetainedBuffer::consume(BlockPool& pool, std::size_t count) {
-  begin_ += count;
-  size_ -= count;
+  begin_ += static_cast<std::uint32_t>(count);
+  size_ -= static_cast<std::uint32_t>(count);
   if (size_ == 0) free_memory(pool);
 }
 
 char* RetainedBuffer::reserve(BlockPool& pool, std::size_t total) {
   if (begin_ + total > capacity_) {
     if (total <= capacity_) {
-      std::memmove(data_, data_ + begin_, size_);
+      std::memmove(data(), data() + begin_, size_);
     } else if (total <= Block::kSize) {  // only when there is no memory yet: a block is the smallest capacity
       block_ = pool.get();
-      data_ = block_->data;
+      in_block_ = true;
       capacity_ = Block::kSize;
     } else {
-      auto grown = std::make_unique_for_overwrite<char[]>(total);
-      const std::size_t size = size_;
-      if (size > 0) std::memcpy(grown.get(), data_ + begin_, size);
+      char* grown = new char[total];
+      const std::uint32_t size = size_;
+      if (size > 0) std::memcpy(grown, data() + begin_, size);
       free_memory(pool);
       pool.memory().add(total);
-      own_ = std::move(grown);
-      data_ = own_.get();
-      capacity_ = total;
+      own_ = grown;
+      capacity_ = static_cast<std::uint32_t>(total);
       size_ = size;
     }
     begin_ = 0;
   }
-  return data_ + begin_ + size_;
+  return data() + begin_ + size_;
 }
 
 }  // namespace pgweir::net

@@ -5,7 +5,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <string_view>
 
 #include "proxy/net/block_pool.h"
@@ -21,7 +20,7 @@ class RetainedBuffer {
 
   bool empty() const { return size_ == 0; }
   std::size_t size() const { return size_; }
-  std::string_view view() const { return {data_ + begin_, size_}; }
+  std::string_view view() const { return {data() + begin_, size_}; }
   // Replaces the content; `bytes` must not lie in this buffer.
   void assign(BlockPool& pool, std::string_view bytes);
   // Drops bytes from the front; gives the memory back when none are left.
@@ -31,14 +30,18 @@ class RetainedBuffer {
   // came.
   char* reserve(BlockPool& pool, std::size_t total);
   std::size_t room() const { return capacity_ - begin_ - size_; }
-  void commit(std::size_t count) { size_ += count; }
+  void commit(std::size_t count) { size_ += static_cast<std::uint32_t>(count); }
 
  private:
   void free_memory(BlockPool& pool);
-  char* data_ = nullptr;
-  std::size_t begin_ = 0, size_ = 0, capacity_ = 0;
-  Block* block_ = nullptr;             // data_ is the block's, or
-  std::unique_ptr<char[]> own_;        // data_ is this
+  char* data() const { return in_block_ ? block_->data : own_; }  // null when there is none
+  // A message has less than 2 GiB. As long as a stream is idle this is all it has, so it is small.
+  union {
+    Block* block_ = nullptr;  // whose data it is, or
+    char* own_;               // which was allocated for this buffer
+  };
+  std::uint32_t begin_ = 0, size_ = 0, capacity_ = 0;
+  bool in_block_ = false;
 };
 
 }  // namespace pgweir::net

@@ -92,7 +92,7 @@ class Stream final : public Disposable, private IoWatch {
     if (unsent() <= high_water()) return false;
     return was_above_ = true;
   }
-  void set_water_marks(std::size_t low, std::size_t high) { low_water_ = low, high_water_ = high; }
+  void set_water_marks(std::size_t low, std::size_t high) { low_water_ = clamped(low), high_water_ = clamped(high); }
 
   // Input. While paused nothing is read; what arrives is remembered. resume() presents unconsumed bytes again and reads
   // on, later in this wake-up or at once in the next.
@@ -104,9 +104,9 @@ class Stream final : public Disposable, private IoWatch {
   std::string_view unread_bytes() const { return retained_.view(); }
   // In on_bytes: do not call again before `total` bytes are there (or the end). The buffer grows once. Above the retain
   // limit the stream fails with Limit. Holds until the next on_bytes.
-  void want(std::size_t total) { want_ = total; }
+  void want(std::size_t total) { want_ = clamped(total); }
   // Most bytes that may stay unconsumed while the handler asks for more; default kRetainLimit.
-  void set_retain_limit(std::size_t bytes) { retain_limit_ = bytes; }
+  void set_retain_limit(std::size_t bytes) { retain_limit_ = clamped(bytes); }
   // Most bytes taken from the socket per read, so that many paused streams keep little; default: the whole scratch.
   void set_read_size(std::size_t bytes) { read_size_ = bytes < 1024 ? 1024 : static_cast<std::uint32_t>(bytes); }
   bool peer_hung_up() const { return hung_up_; }  // known so far, without a system call
@@ -185,7 +185,8 @@ class Stream final : public Disposable, private IoWatch {
   void discard_input();
 
   // stream_write.cpp
-  std::size_t high_water() const { return worker_->memory().tight() ? std::min(high_water_, kTightWater) : high_water_; }
+  static std::uint32_t clamped(std::size_t bytes) { return static_cast<std::uint32_t>(std::min<std::size_t>(bytes, UINT32_MAX)); }
+  std::size_t high_water() const { return worker_->memory().tight() ? std::min<std::size_t>(high_water_, kTightWater) : high_water_; }
   std::size_t low_water() const { return worker_->memory().tight() ? 0 : low_water_; }
   std::size_t read_size() const { return worker_->memory().tight() ? std::min(read_size_, kTightRead) : read_size_; }
   bool writable() const { return state_ != State::Connecting && state_ != State::Closed && !failure_; }
@@ -234,7 +235,7 @@ class Stream final : public Disposable, private IoWatch {
   bool in_on_bytes_ = false;
   std::uint32_t read_size_ = Worker::kScratchSize;
   bool* destroyed_ = nullptr;
-  std::size_t want_ = 0, retain_limit_ = kRetainLimit, low_water_ = kLowWater, high_water_ = kHighWater;
+  std::uint32_t want_ = 0, retain_limit_ = kRetainLimit, low_water_ = kLowWater, high_water_ = kHighWater;
   std::string_view lent_;     // what on_bytes is looking at
   RetainedBuffer retained_;
   OutputQueue wire_, plain_;  // plain_: to be encrypted

@@ -91,7 +91,7 @@ bool Stream::direct_reads() const { return want_ > kLargeTail || retained_.size(
 // Room behind the retained bytes for at least `at_least` more, in one step for the whole message when its size is
 // known.
 char* Stream::direct_space(std::size_t at_least) {
-  const std::size_t total = std::max(want_, retained_.size() + at_least);
+  const std::size_t total = std::max<std::size_t>(want_, retained_.size() + at_least);
   return retained_.reserve(worker_->blocks(), total);
 }
 
@@ -115,7 +115,7 @@ bool Stream::read_plain() {
 bool Stream::arrived_in_scratch(std::size_t tail, std::size_t count) {
   char* scratch = worker_->scratch().data();
   if (tail + count < want_) {
-    const std::size_t capacity = std::max(tail + count, std::min(want_, retain_limit_));
+    const std::size_t capacity = std::max<std::size_t>(tail + count, std::min(want_, retain_limit_));
     std::memcpy(retained_.reserve(worker_->blocks(), capacity), scratch + tail, count);
     retained_.commit(count);
     return true;
@@ -156,7 +156,7 @@ bool Stream::keep(std::string_view rest, std::size_t consumed, bool in_scratch) 
   if (tls_ != nullptr && tls_->take_unread) return false;  // TLS has just been started: the rest is for on_ready()
   const bool asks_for_more = !paused_ && !present_;
   if (asks_for_more && (want_ > retain_limit_ || retained_.size() >= retain_limit_)) {
-    fail({StreamError::Kind::Limit, 0, "a message of " + std::to_string(std::max(want_, retained_.size())) +
+    fail({StreamError::Kind::Limit, 0, "a message of " + std::to_string(std::max<std::size_t>(want_, retained_.size())) +
           " bytes or more exceeds the limit of " + std::to_string(retain_limit_)});
     return false;
   }

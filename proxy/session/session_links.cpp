@@ -201,7 +201,7 @@ void Session::discard_link(Link& link) {
 void Session::tell_parameters(Link& link) {
   if (!deferred_begin_.empty() && !link.in_transaction) return;  // what the block has set comes with its BEGIN
   const auto& actual = link.server().parameters();
-  if (actual == told_ || client_gone()) return;
+  if (client_gone() || context_.told.same(actual, told_)) return;
   pool::Settings::Map known = told_->values();
   std::string messages;
   for (const auto& [name, value] : actual->values()) {
@@ -211,7 +211,7 @@ void Session::tell_parameters(Link& link) {
     old = value;
     protocol::encode_parameter_status(name, value, messages);
   }
-  if (messages.empty()) return;
+  if (messages.empty()) return context_.told.note(actual, told_);
   told_ = pool::Settings::intern(std::move(known));
   to_client(messages);
 }

@@ -1,6 +1,7 @@
 // What the sessions of one worker share. One per worker, touched by it only.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -22,6 +23,26 @@ class Login;
 class Listening;
 class Replication;
 
+// Which parameters of servers say nothing that a client with its own does not know already: they usually differ in what is
+// never told, and comparing them anew for every query costs more than the rest of it.
+class ToldAlready {
+ public:
+  bool same(const pool::SettingsPtr& server, const pool::SettingsPtr& client) const {
+    const Pair& pair = pairs_[place(server, client)];
+    return server == client || (pair.server == server && pair.client == client);
+  }
+  void note(const pool::SettingsPtr& server, const pool::SettingsPtr& client) { pairs_[place(server, client)] = {server, client}; }
+
+ private:
+  struct Pair { pool::SettingsPtr server, client; };
+  static constexpr std::size_t kPairs = 64;
+  static std::size_t place(const pool::SettingsPtr& server, const pool::SettingsPtr& client) {
+    const auto bits = reinterpret_cast<std::uintptr_t>(server.get()) * 31 + reinterpret_cast<std::uintptr_t>(client.get());
+    return (bits ^ bits >> 12) / 16 % kPairs;
+  }
+  std::array<Pair, kPairs> pairs_;
+};
+
 class WorkerContext {
  public:
   WorkerContext(runtime::Runtime& runtime_in, net::Worker& worker_in);
@@ -42,6 +63,7 @@ class WorkerContext {
   Tenancies tenancies;
   StatementShelf shelf;
   RestSweep rest{*this};
+  ToldAlready told;
   // The part of a session's route context that follows from its settings, as of the last session that asked.
   struct { routing::RouteContext context; pool::SettingsPtr settings, told; bool role = false; } routes;
   // Scratch of the session that runs: nothing in it outlives a call.
