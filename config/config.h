@@ -100,6 +100,7 @@ struct Pool {
   unsigned max_prepared_statements = 200;  // per server connection
   unsigned max_pinned = 0;  // server connections that clients may keep beyond a transaction; 0: all but one, at least one
   bool cancel_on_disconnect = false;
+  bool server_round_robin = false;  // the server connection that has been idle longest is used first
   bool operator==(const Pool&) const = default;
 };
 

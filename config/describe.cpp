@@ -131,6 +131,7 @@ void describe_pool(const Sheet& sheet, const Pool& pool) {
   sheet.put("max_prepared_statements", pool.max_prepared_statements);
   sheet.put("max_pinned", pool.max_pinned);
   sheet.put("cancel_on_disconnect", pool.cancel_on_disconnect);
+  sheet.put("server_round_robin", pool.server_round_robin);
 }
 
 void describe_placement(const Sheet& sheet, const Placement& placement) {

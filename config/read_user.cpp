@@ -35,6 +35,7 @@ void read_pool(const Section& section, Pool& pool) {
   section.read("max_prepared_statements", pool.max_prepared_statements, 0, kMaxPool);
   section.read("max_pinned", pool.max_pinned, 0, kMaxPool);
   section.read("cancel_on_disconnect", pool.cancel_on_disconnect);
+  section.read("server_round_robin", pool.server_round_robin);
 }
 
 void read_users(const ReadContext& context, Config& config) {

@@ -127,6 +127,10 @@ constexpr KeyInfo kKeys[] = {
      "Server connections of a pool that clients may keep beyond their transactions (temporary tables, session advisory "
      "locks, ...); a statement that would keep one more is refused with 53300. 0: `size` - 1, at least 1."},
     {"pool", "cancel_on_disconnect", "boolean", "false", "Cancel also what may write when its client is gone."},
+    {"pool", "server_round_robin", "boolean", "false",
+     "Use the idle server connection that has been idle longest, to spread load over servers behind one address; a "
+     "connection often moves between workers then, and idle ones do not become fewer. false: the newest one of the "
+     "client's own worker."},
 
     {"cluster.NAME", "database", "string", "", "The database's name on the servers; default: the cluster's name."},
     {"cluster.NAME", "home", "shard", "",

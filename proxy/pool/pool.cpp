@@ -63,22 +63,38 @@ void Pool::drain() {
 
 Pool::Take Pool::take_locked(unsigned worker, std::unique_ptr<ServerConnection>& leased, ServerConnection*& claimed) {
   if (paused_) return Take::Unavailable;
-  if (!idle_[worker].empty()) {
-    leased = std::move(idle_[worker].back());
-    idle_[worker].pop_back();
-    --idle_total_;
+  if (idle_total_ == 0) return take_place_locked() ? Take::Connecting : Take::Unavailable;
+  const std::size_t owner = next_idle_locked(worker);
+  auto next = pop_idle_locked(owner);
+  if (owner == worker) {
+    leased = std::move(next);
     return Take::Leased;
   }
-  if (idle_total_ > 0) {
-    auto richest = std::max_element(idle_.begin(), idle_.end(), [](const auto& a, const auto& b) { return a.size() < b.size(); });
-    claimed = richest->back().get();
-    claimed_.push_back(std::move(richest->back()));
-    richest->pop_back();
-    --idle_total_;
-    ++counters_.migrations;
-    return Take::Migrating;
-  }
-  return take_place_locked() ? Take::Connecting : Take::Unavailable;
+  claimed = next.get();
+  claimed_.push_back(std::move(next));
+  ++counters_.migrations;
+  return Take::Migrating;
+}
+
+std::size_t Pool::next_idle_locked(unsigned worker) const {
+  const auto longest_idle = [](const auto& a, const auto& b) {
+    return !a.empty() && (b.empty() || a.front()->idle_since() < b.front()->idle_since());
+  };
+  auto chosen = idle_.begin() + worker;
+  if (limits_.round_robin)
+    chosen = std::min_element(idle_.begin(), idle_.end(), longest_idle);
+  else if (chosen->empty())
+    chosen = std::max_element(idle_.begin(), idle_.end(), [](const auto& a, const auto& b) { return a.size() < b.size(); });
+  return static_cast<std::size_t>(chosen - idle_.begin());
+}
+
+std::unique_ptr<ServerConnection> Pool::pop_idle_locked(std::size_t worker) {
+  auto& list = idle_[worker];
+  auto at = limits_.round_robin ? list.begin() : list.end() - 1;
+  auto taken = std::move(*at);
+  list.erase(at);
+  --idle_total_;
+  return taken;
 }
 
 bool Pool::take_place_locked() {
@@ -90,11 +106,8 @@ bool Pool::take_place_locked() {
 
 std::unique_ptr<ServerConnection> Pool::take_own_idle(unsigned worker) {
   const std::lock_guard lock(mutex_);
-  if (paused_ || idle_[worker].empty() || !waiters_.empty()) return nullptr;
-  auto taken = std::move(idle_[worker].back());
-  idle_[worker].pop_back();
-  --idle_total_;
-  return taken;
+  if (paused_ || idle_[worker].empty() || !waiters_.empty() || next_idle_locked(worker) != worker) return nullptr;
+  return pop_idle_locked(worker);
 }
 
 void Pool::enqueue_locked(CheckoutTicket ticket, Clock::time_point now) { waiters_.push_back({ticket, now}); }

@@ -40,6 +40,7 @@ struct PoolLimits {
   config::Duration connect_timeout{15'000}, idle_timeout{600'000}, lifetime{3'600'000};
   unsigned max_prepared_statements = 200;
   unsigned max_pinned = 0;  // connections that clients may keep beyond their transactions; 0: all but one, at least one
+  bool round_robin = false;  // the connection that has been idle longest is used first, whichever worker it lives on
   unsigned pinned() const { return max_pinned != 0 ? max_pinned : size > 2 ? size - 1 : 1; }
   bool operator==(const PoolLimits&) const = default;
 };
@@ -119,6 +120,9 @@ class Pool {
   Take take_locked(unsigned worker, std::unique_ptr<ServerConnection>& leased, ServerConnection*& claimed);
   bool take_place_locked();  // one more connection, to be opened; false: the budget does not allow it
   bool can_take_locked() const { return !paused_ && (idle_total_ > 0 || total_ < limits_.size); }
+  // The worker whose idle connection is next for `worker`. Precondition: there is one.
+  std::size_t next_idle_locked(unsigned worker) const;
+  std::unique_ptr<ServerConnection> pop_idle_locked(std::size_t worker);
   // Only what costs nothing: an idle connection of the calling worker while nobody waits. Null otherwise.
   std::unique_ptr<ServerConnection> take_own_idle(unsigned worker);
   void enqueue_locked(CheckoutTicket ticket, Clock::time_point now);
@@ -148,7 +152,7 @@ class Pool {
   mutable std::mutex mutex_;
   std::shared_ptr<const ServerTarget> target_;
   PoolLimits limits_;
-  std::vector<std::vector<std::unique_ptr<ServerConnection>>> idle_;  // by worker; the newest last
+  std::vector<std::vector<std::unique_ptr<ServerConnection>>> idle_;  // by worker; the one that became idle last is last
   std::vector<std::unique_ptr<ServerConnection>> claimed_;            // on their way out of another worker
   std::deque<Waiter> waiters_;
   std::optional<Failure> failure_;

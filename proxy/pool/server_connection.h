@@ -88,6 +88,7 @@ class ServerConnection final : public net::StreamHandler {
   // For the pool. Both tell SHOW SERVERS.
   void become_leased();
   void become_idle(Clock::time_point now);
+  Clock::time_point idle_since() const { return idle_since_; }
   bool expired(Clock::time_point now, const ServerTarget* current) const;
   bool idle_longer_than(Clock::time_point now, std::chrono::milliseconds bound) const;
   bool broken() const { return broken_; }

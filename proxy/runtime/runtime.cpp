@@ -119,6 +119,7 @@ std::optional<std::pair<std::shared_ptr<const pool::ServerTarget>, pool::PoolLim
   limits.lifetime = effective.server_lifetime;
   limits.max_prepared_statements = effective.max_prepared_statements;
   limits.max_pinned = effective.max_pinned;
+  limits.round_robin = effective.server_round_robin;
   return std::make_pair(std::shared_ptr<const pool::ServerTarget>(std::move(target)), limits);
 }
 

@@ -2,8 +2,8 @@
 #include "proxy/session/session.h"
 
 #include <algorithm>
-#include <bit>
 
+#include "proxy/log/log.h"
 #include "proxy/session/cancel.h"
 #include "proxy/session/virtual_group.h"
 
@@ -299,7 +299,10 @@ void Session::end() {
   links_.clear();
   relay_ = nullptr;
   context_.cells.clients_closed.add();
-  context_.cells.count_servers(static_cast<std::size_t>(std::popcount(servers_seen_)));
+  context_.cells.count_servers(tally_.servers());
+  const auto* name = settings_->find("application_name");
+  if (log::enabled(log::Level::Debug))
+    log::debug("client {} of user \"{}\" has left: application_name=\"{}\" {}", identity_.id, identity_.user, name ? *name : "", tally_.text());
   context_.worker.dispose(std::unique_ptr<net::Disposable>(this));
 }
 
@@ -325,7 +328,7 @@ runtime::ClientInfo Session::info() const {
   info.tls = identity_.tls;
   info.pinned = pinned_.empty() && !temp_tables_.empty() ? std::string_view("temp_tables") : pinned_;
   info.state = mode_ == Mode::Checkout ? "waiting" : links_.empty() ? "idle" : "active";
-  info.servers = static_cast<unsigned>(std::popcount(servers_seen_));
+  info.servers = static_cast<unsigned>(tally_.servers());
   if (const auto* name = settings_->find("application_name")) info.application_name = *name;
   info.connected_seconds = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - since_).count();
   info.prepared_statements = statements_.size();

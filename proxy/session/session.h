@@ -33,6 +33,7 @@
 #include "proxy/session/naming.h"
 #include "proxy/session/hints.h"
 #include "proxy/session/statement.h"
+#include "proxy/session/tally.h"
 #include "proxy/session/worker_context.h"
 
 namespace pgweir::session {
@@ -184,11 +185,11 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   bool keeps_sequences(Link& link);
   bool keeps_links();
   void end_transaction_on_servers();
-  void note_server(std::uint64_t id);
 
   // ---- session_names.cpp: SQL PREPARE, EXECUTE, DEALLOCATE. Their names are those of the extended protocol.
   Step on_names(const protocol::Frame& frame, const routing::Analysis& analysis);
-  std::optional<Step> on_shown_names(const protocol::Frame& frame, const routing::Analysis& analysis);
+  std::optional<Step> on_shown_names(const protocol::Frame& frame, const routing::Analysis& analysis), lend_names(const routing::Analysis& analysis);
+  void put_views(const routing::Analysis& analysis), take_back_names(Link& link);
   void put_names(const routing::Analysis& analysis);
   bool make_targets(const routing::Analysis& analysis);
   StatementPtr make_sql_statement(std::string_view text, const routing::StatementFacts& facts, bool shared);
@@ -370,7 +371,7 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   LateParts late_;                   // of its own transactions
   protocol::Boxed<protocol::SqlError> acquire_error_;
   std::string_view pinned_;          // why links_ are kept between transactions; empty: not pinned
-  std::uint64_t servers_seen_ = 0;   // a bit for each remainder of a server connection's id
+  Tally tally_;
   bool reads_sequences_ = false;     // the client has asked for currval() or lastval()
   unsigned probation_ = 0;           // transactions after which a server was kept in case that it does
   bool ddl_seen_ = false, copy_forward_ = false;   // copy_forward_: the CopyData being received goes to relay_

@@ -139,7 +139,7 @@ void Session::on_checkout_failed(const SqlError& error) {
 void Session::add_links(std::vector<pool::Lease> leases) {
   for (std::size_t i = 0; i < leases.size(); ++i) {
     links_.push_back(std::make_unique<Link>(std::move(leases[i]), wanted_[i].shard, wanted_[i].role, *this, context_.cells));
-    note_server(links_.back()->server().id());
+    tally_.ran_on(links_.back()->server().id());
     prepare(*links_.back());
   }
 }
@@ -278,6 +278,8 @@ void Session::finish_transaction() {
   settling_ = 0;
   for (auto& link : links_) link->settling = 0;
   for (auto& link : links_)
+    if (link->open() && !link->lent_names.empty() && link->idle()) take_back_names(*link);
+  for (auto& link : links_)
     if (link->open() && (!link->stale.empty() || link->own_names) && link->idle()) drop_stale(*link);
   for (auto& link : links_)
     if (link->open() && !link->suspect && link->injecting()) await_injected(*link);
@@ -361,7 +363,7 @@ void Session::release_links() {
       context_.worker.dispose(std::move(link));
       continue;
     }
-    if (!link->idle() || link->unknown_settings || link->listening || link->own_names) {
+    if (!link->idle() || link->unknown_settings || link->listening || link->own_names || !link->lent_names.empty()) {
       link->discard();
     } else if (link->server().cancels->in_flight != 0) {
       // A cancel that is under way must not reach the next client's query.

@@ -23,13 +23,14 @@ void Session::hash_statement(Statement& statement) {
   statement.hash = protocol::hash_statement(context_.runtime.statement_key, text, statement.types, statement.environment);
 }
 
-// `shared`: clients with the same text may use it, too.
+// `shared`: clients with the same text may use it, too; it stands alone in its text, all of which PostgreSQL keeps.
 StatementPtr Session::make_sql_statement(std::string_view text, const StatementFacts& facts, bool shared) {
   auto statement = std::make_shared<Statement>();
-  statement->sql = std::string(text.substr(facts.begin, facts.end - facts.begin));
+  const std::size_t begin = shared ? 0 : facts.begin;
+  statement->sql = std::string(shared ? text : text.substr(begin, facts.end - begin));
   statement->from_sql = true;
-  statement->name_begin = facts.prepared.begin - facts.begin;
-  statement->name_end = facts.prepared.end - facts.begin;
+  statement->name_begin = facts.prepared.begin - begin;
+  statement->name_end = facts.prepared.end - begin;
   statement->analysis = analyze(text.substr(facts.prepared.query, facts.end - facts.prepared.query));
   statement->serial = next_tag_++;
   if (!shared) statement->environment = private_environment();

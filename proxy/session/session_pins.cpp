@@ -101,12 +101,9 @@ void Session::end_transaction_on_servers() {
   const bool any = std::any_of(links_.begin(), links_.end(), [](const auto& link) { return link->open(); });
   const bool kept = keeps_links();
   if (any) (kept ? context_.cells.transactions_kept : context_.cells.transactions_released).add();
+  if (any && !kept) tally_.released();
+  if (any && kept) tally_.kept(pool::find_pin_reason(pinned_));
   if (!kept) release_links();
-}
-
-// For SHOW CLIENTS and the metrics: how many different servers this client ran on.
-void Session::note_server(std::uint64_t id) {
-  servers_seen_ |= std::uint64_t{1} << (id % 64);
 }
 
 }  // namespace pgweir::session

@@ -195,6 +195,8 @@ Session::Step Session::relay_query(const Frame& frame, const routing::Analysis& 
   if (relay_->tracker().outstanding() >= 8192) return Step::Later;
   for (const auto& facts : analysis.statements)
     if (auto refusal = refuse_pin(*relay_, facts, analysis.text)) return refuse_query(*refusal);
+  if (routing_->plain && statements_.size() != 0)
+    if (auto later = lend_names(analysis)) return *later;
   note_route(&route, nullptr);
   forward_query(frame, analysis, route);
   return Step::Done;

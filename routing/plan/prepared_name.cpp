@@ -52,20 +52,44 @@ std::size_t find_execute(std::string_view text, const std::vector<Token>& tokens
   return tokens.size();
 }
 
+constexpr std::string_view kView = "pg_prepared_statements";
+
+// What may follow a table in FROM that is not a name for it (src/backend/parser/gram.y, from_clause and what comes behind).
+bool ends_from_item(std::string_view text, const Token& token) {
+  static constexpr std::string_view kWords[] = {"where", "join", "inner", "left", "right", "full", "cross", "natural", "on", "using", "group", "order",
+                                                "limit", "offset", "fetch", "for", "union", "intersect", "except", "having", "window", "tablesample"};
+  if (token.kind == TokenKind::QuotedWord) return false;
+  return token.kind != TokenKind::Word || std::ranges::any_of(kWords, [&](std::string_view word) { return is_word(text, token, word); });
+}
+
+void find_views(std::string_view text, const std::vector<Token>& tokens, PreparedName& found) {
+  const auto written = [&](std::size_t i) { return text.substr(tokens[i].begin, tokens[i].end - tokens[i].begin); };
+  for (std::size_t i = 1; i < tokens.size(); ++i) {
+    if (!is_name(text, tokens[i], kView)) continue;
+    std::size_t first = i;
+    if (i > 2 && written(i - 1) == "." && is_name(text, tokens[i - 2], "pg_catalog")) first = i - 2;
+    const bool listed = is_word(text, tokens[first - 1], "from") || is_word(text, tokens[first - 1], "join") || written(first - 1) == ",";
+    const bool last = i + 1 == tokens.size();
+    if (!listed || (!last && (written(i + 1) == "." || written(i + 1) == "("))) continue;
+    found.views.push_back({tokens[first].begin, tokens[i].end, !last && !ends_from_item(text, tokens[i + 1])});
+  }
+}
+
 }  // namespace
 
 PreparedName prepared_name(const sql::Statement& s, std::string_view text) {
   PreparedName found;
-  constexpr std::string_view kView = "pg_prepared_statements";
   found.shown = std::search(text.begin(), text.end(), kView.begin(), kView.end(), [](char a, char b) {
                   return (a >= 'A' && a <= 'Z' ? static_cast<char>(a + 32) : a) == b;
                 }) != text.end();
   const sql::Statement* execute = executed(s);
   const bool naming = s.command == Command::Prepare || (s.command == Command::Deallocate && !s.name.empty());
-  if (!execute && !naming) return found;
+  if (!execute && !naming && !found.shown) return found;
   if (execute) found.executes = execute->name;
   const auto tokens = sql::tokenize(text, s.begin, s.end);
   if (!tokens) return found;
+  if (found.shown) find_views(text, *tokens, found);
+  if (!execute && !naming) return found;
   std::size_t at = execute && execute != &s ? find_execute(text, *tokens, s) + 1 : 1;
   // "DEALLOCATE prepare" drops a statement of that name, "DEALLOCATE PREPARE x" drops x.
   if (s.command == Command::Deallocate && tokens->size() > 2) at = 2;

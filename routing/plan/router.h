@@ -92,6 +92,9 @@ struct PreparedName {
   std::string executes;            // EXECUTE, and within the others: the name as stored
   bool quiet = false;              // EXECUTE: its arguments leave no state behind and run no code of users
   bool shown = false;              // the text mentions pg_prepared_statements
+  // Where it is read from: the range of its name, with the schema. aliased: another name for it follows.
+  struct View { std::size_t begin, end; bool aliased; };
+  std::vector<View> views;
 };
 
 // What the session must know of a statement before and after it runs. Computed once per text.

@@ -215,6 +215,40 @@ TEST_F(SqlPrepareTest, ThePreparedStatementsAreShown) {
   }
 }
 
+// A server that something else keeps, a block, and counts of plans, which are those of the statement itself.
+TEST_F(SqlPrepareTest, ThePreparedStatementsAreShownWhereTheyAre) {
+  default_pool_size = 1;
+  auto client = connect();
+  client.must("PREPARE q AS SELECT 1 ; -- all of it");
+  const std::string mine = "SELECT string_agg(p.name || '|' || statement || '|' || (generic_plans + custom_plans), ', ') FROM pg_prepared_statements p";
+  client.must("CREATE TEMP TABLE pins (a int)");
+  EXPECT_EQ(client.exec(mine).value(), "q|PREPARE q AS SELECT 1 ; -- all of it|0");
+  client.must("EXECUTE q");
+  EXPECT_EQ(client.exec(mine).value(), "q|PREPARE q AS SELECT 1 ; -- all of it|1");
+  client.must("DROP TABLE pins");
+  client.must("BEGIN");
+  client.must("PREPARE r AS SELECT 2");
+  EXPECT_EQ(client.exec("SELECT count(*) FROM pg_catalog.pg_prepared_statements WHERE name = 'r'").value(), "1");
+  const auto wrong = client.exec("SELECT name FROM pg_prepared_statements WHERE nothing = 1");
+  ASSERT_SQLSTATE(wrong, "42703");
+  EXPECT_EQ(wrong.error->position, "48");
+}
+
+TEST_F(SqlPrepareTest, CodeMayExecuteWhatTheClientHasPrepared) {
+  default_pool_size = 1;
+  server().exec("CREATE OR REPLACE FUNCTION run_text(text) RETURNS int LANGUAGE plpgsql AS 'DECLARE i int; BEGIN EXECUTE $1 INTO i; RETURN i; END'");
+  auto client = connect(), other = connect();
+  client.must("PREPARE q(int) AS SELECT $1 + 1");
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(client.exec("SELECT run_text('execute q(4)')").value(), "5");
+    EXPECT_SQLSTATE(other.exec("SELECT run_text('execute q(4)')"), "26000");
+  }
+  client.must("BEGIN");
+  EXPECT_EQ(client.exec("SELECT run_text('EXECUTE \"q\"(5)')").value(), "6");
+  client.must("COMMIT");
+  EXPECT_SQLSTATE(other.exec("EXECUTE q(1)"), "26000");
+}
+
 // The names of settings that a prepared statement sets are read from its own text.
 TEST_F(SqlPrepareTest, WhatAnExecuteLeavesBehindIsTheClients) {
   default_pool_size = 1;

@@ -121,6 +121,30 @@ TEST_F(PoolTest, AnIdleConnectionOfAnotherWorkerComesBeforeANewOne) {
   EXPECT_EQ(pool.stats().migrations, 1u);
 }
 
+TEST_F(PoolTest, RoundRobinUsesWhatHasBeenIdleLongestOnAnyWorker) {
+  start_workers(2);
+  FakeServer server;
+  Pool& pool = make_pool(server, {.size = 3, .round_robin = true});
+  std::vector<std::uint64_t> order;
+  for (unsigned i = 0; i < 3; ++i) {
+    auto& one = taker(i % 2);
+    net::on(worker(i % 2), [&] { one.ask({&pool}); });
+    ASSERT_TRUE(net::eventually(worker(i % 2), [&] { return !one.leases.empty(); }));
+    order.push_back(net::on(worker(i % 2), [&] { return one.leases[0]->id(); }));
+  }
+  for (unsigned i = 0; i < 3; ++i) net::on(worker(i % 2), [&] { takers_[i]->give_back(); });
+  // One client alone goes round, the connections of the other worker included.
+  auto& client = taker(1);
+  for (unsigned i = 0; i < 7; ++i) {
+    net::on(worker(1), [&] { client.ask({&pool}); });
+    ASSERT_TRUE(net::eventually(worker(1), [&] { return !client.leases.empty(); }));
+    EXPECT_EQ(net::on(worker(1), [&] { return client.leases[0]->id(); }), order[i % 3]) << i;
+    net::on(worker(1), [&] { client.give_back(); });
+  }
+  EXPECT_EQ(server.logins(), 3u);
+  EXPECT_EQ(pool.stats().idle, 3u);
+}
+
 TEST_F(PoolTest, AWaitEndsAtItsDeadlineWithThePoolsNumbers) {
   start_workers(1);
   FakeServer server;

@@ -97,6 +97,29 @@ TEST(Facts, PreparedNamesAreFound) {
   EXPECT_FALSE(facts("explain analyze execute q").read_only);
 }
 
+// What is read from pg_prepared_statements: the text with [] in its place, and ! where another name follows.
+std::string views(const std::string& text) {
+  std::string told;
+  std::size_t copied = 0;
+  for (const auto& view : facts(text).prepared.views) {
+    told += text.substr(copied, view.begin - copied) + (view.aliased ? "[!]" : "[]");
+    copied = view.end;
+  }
+  return told + text.substr(copied);
+}
+
+TEST(Facts, TheViewOfPreparedStatementsIsFound) {
+  EXPECT_EQ(views("select * from pg_prepared_statements"), "select * from []");
+  EXPECT_EQ(views("select 1 from Pg_Catalog . PG_prepared_statements where pg_prepared_statements.name = 'a'"),
+            "select 1 from [] where pg_prepared_statements.name = 'a'");
+  EXPECT_EQ(views("select 1 from a join pg_prepared_statements p on true, pg_prepared_statements as q;"), "select 1 from a join [!] p on true, [!] as q;");
+  EXPECT_EQ(views("select (select count(*) from pg_prepared_statements), 'from pg_prepared_statements'"),
+            "select (select count(*) from []), 'from pg_prepared_statements'");
+  for (const char* text : {"select 1 from mine.pg_prepared_statements", "table pg_prepared_statements", "select pg_prepared_statements.name from a",
+                           "select 1 from pg_prepared_statements_of_mine"})
+    EXPECT_EQ(views(text), text);
+}
+
 TEST(Facts, TransactionsAndNames) {
   const auto begin = facts("begin isolation level serializable read only");
   EXPECT_EQ(begin.kind, StatementKind::Begin);
