@@ -25,10 +25,10 @@ protocol::SqlError timeout_error(const Pool& pool, std::chrono::microseconds wai
 
 }  // namespace
 
-std::vector<Lease> Checkout::start(net::Worker& worker, std::span<Pool* const> pools, config::Duration timeout) {
+std::vector<Lease> Checkout::start(net::Worker& worker, std::span<Pool* const> pools, config::Duration timeout, std::uint64_t prefer) {
   if (pools.size() == 1) {
     // The usual case: an idle connection on this very worker, nobody waiting.
-    while (auto idle = pools.front()->take_own_idle(worker.index())) {
+    while (auto idle = pools.front()->take_own_idle(worker.index(), prefer)) {
       if (idle->ended_unseen()) {
         pools.front()->discard(std::move(idle));
         continue;

@@ -32,7 +32,8 @@ class Checkout {
   // Called on `worker`. Returns the leases at once when every pool has an idle connection on this worker; else an empty
   // vector, and the owner is called later. A wait longer than `timeout` (0: none) fails with 57014-class text that
   // carries the pool's numbers (SQLSTATE 53300).
-  std::vector<Lease> start(net::Worker& worker, std::span<Pool* const> pools, config::Duration timeout);
+  // prefer: id of the connection that is wanted of a single pool, if it is idle on this worker; 0: any.
+  std::vector<Lease> start(net::Worker& worker, std::span<Pool* const> pools, config::Duration timeout, std::uint64_t prefer = 0);
   // What was on its way is given back.
   void cancel();
   bool waiting() const { return id_ != 0; }

@@ -104,10 +104,20 @@ bool Pool::take_place_locked() {
   return true;
 }
 
-std::unique_ptr<ServerConnection> Pool::take_own_idle(unsigned worker) {
+std::unique_ptr<ServerConnection> Pool::take_own_idle(unsigned worker, std::uint64_t prefer) {
   const std::lock_guard lock(mutex_);
-  if (paused_ || idle_[worker].empty() || !waiters_.empty() || next_idle_locked(worker) != worker) return nullptr;
-  return pop_idle_locked(worker);
+  auto& list = idle_[worker];
+  if (paused_ || list.empty() || !waiters_.empty()) return nullptr;
+  if (prefer != 0) {
+    const auto wanted = std::find_if(list.begin(), list.end(), [&](const auto& connection) { return connection->id() == prefer; });
+    if (wanted != list.end()) {
+      auto taken = std::move(*wanted);
+      list.erase(wanted);
+      --idle_total_;
+      return taken;
+    }
+  }
+  return next_idle_locked(worker) == worker ? pop_idle_locked(worker) : nullptr;
 }
 
 void Pool::enqueue_locked(CheckoutTicket ticket, Clock::time_point now) { waiters_.push_back({ticket, now}); }

@@ -124,7 +124,8 @@ class Pool {
   std::size_t next_idle_locked(unsigned worker) const;
   std::unique_ptr<ServerConnection> pop_idle_locked(std::size_t worker);
   // Only what costs nothing: an idle connection of the calling worker while nobody waits. Null otherwise.
-  std::unique_ptr<ServerConnection> take_own_idle(unsigned worker);
+  // prefer: id of the one to take if it is among them.
+  std::unique_ptr<ServerConnection> take_own_idle(unsigned worker, std::uint64_t prefer);
   void enqueue_locked(CheckoutTicket ticket, Clock::time_point now);
   bool remove_waiter(CheckoutTicket ticket);  // false: already handed something
   std::optional<protocol::SqlError> recent_failure_locked(Clock::time_point now) const;

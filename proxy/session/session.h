@@ -182,8 +182,7 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   // ---- session_pins.cpp: servers that are kept
   std::optional<protocol::SqlError> refuse_pin(Link& link, const routing::StatementFacts& facts, std::string_view text);
   void note_sequences(Link& link, const routing::StatementFacts& facts, std::string_view text);
-  bool keeps_sequences(Link& link);
-  bool keeps_links();
+  bool keeps_sequences(Link& link), keeps_links(), may_use_sequences(const routing::StatementFacts& facts);
   void end_transaction_on_servers();
 
   // ---- session_names.cpp: SQL PREPARE, EXECUTE, DEALLOCATE. Their names are those of the extended protocol.
@@ -372,7 +371,8 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   protocol::Boxed<protocol::SqlError> acquire_error_;
   std::string_view pinned_;          // why links_ are kept between transactions; empty: not pinned
   Tally tally_;
-  bool reads_sequences_ = false;     // the client has asked for currval() or lastval()
+  // The client has asked for currval() or lastval(), has used sequences at all, and may use them in what asks for a server now.
+  bool reads_sequences_ = false, used_sequences_ = false, wants_sequences_ = false;
   unsigned probation_ = 0;           // transactions after which a server was kept in case that it does
   bool ddl_seen_ = false, copy_forward_ = false;   // copy_forward_: the CopyData being received goes to relay_
   bool copy_partial_ = false, boundary_ = false, boundary_waits_ = false;   // only a part of it was sent; a Z came in this burst; ... meanwhile

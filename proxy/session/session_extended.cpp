@@ -145,6 +145,7 @@ Session::Step Session::decide_by_bind(const Frame& frame) {
     note_route(&*routed, nullptr);
     route = std::move(*routed);
   }
+  wants_sequences_ = facts.size() == 1 && may_use_sequences(facts.front());
   if (route.kind != Route::Kind::OneShard || !route.pushed_sql.empty()) {
     group_.is_virtual = true;
     group_.pending.append(frame.bytes);

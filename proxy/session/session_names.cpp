@@ -46,6 +46,7 @@ Session::Step Session::on_names(const Frame& frame, const routing::Analysis& ana
   route.shards = routing::ShardSet::single(routing::ShardId{0});
   route.ddl = std::any_of(analysis.statements.begin(), analysis.statements.end(), [](const auto& facts) { return facts.kind == StatementKind::Ddl; });
   Step step = Step::Done;
+  wants_sequences_ = used_sequences_;
   if (auto error = acquire_one(route, step)) return refuse_query(*error);
   if (step == Step::Later) return step;
   if (!relay_) return refuse_query({"08006", "the server connection was lost", {}, {}, {}, {}});

@@ -67,6 +67,12 @@ void Session::note_sequences(Link& link, const routing::StatementFacts& facts, s
   link.moved_sequence = link.moved_sequence || !only_reads;
 }
 
+// Such a statement is better off on the server of the last one, where the session's values are.
+bool Session::may_use_sequences(const routing::StatementFacts& facts) {
+  used_sequences_ = used_sequences_ || facts.uses_sequence_state;
+  return facts.uses_sequence_state || (facts.runs_code && used_sequences_);
+}
+
 // Never at the cost of state that cannot be had elsewhere: half of the places at most, and never the only server of a pool.
 // Without a place the worst is 55000.
 bool Session::keeps_sequences(Link& link) {

@@ -189,6 +189,7 @@ Session::Step Session::on_multi(const Frame& frame, const std::shared_ptr<const 
 
 Session::Step Session::relay_query(const Frame& frame, const routing::Analysis& analysis, const Route& route) {
   Step step = Step::Done;
+  wants_sequences_ = std::ranges::any_of(analysis.statements, [this](const auto& facts) { return may_use_sequences(facts); });
   if (auto error = acquire_one(route, step)) return refuse_query(*error);
   if (step == Step::Later) return step;
   if (!relay_) return refuse_query({"08006", "the server connection was lost", {}, {}, {}, {}});

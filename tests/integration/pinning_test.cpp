@@ -141,6 +141,24 @@ TEST_F(PinningTest, OthersNeverHearAClientsChannel) {
   EXPECT_EQ(notification(listener), "private p");
 }
 
+// No pin yet: nobody has asked for currval() before. Round robin gives every transaction another server.
+TEST_F(PinningTest, TheFirstCurrvalFindsTheServerOfItsNextval) {
+  NEEDS_PROXY();
+  start(3, "server_round_robin = true");
+  server().exec("CREATE SEQUENCE IF NOT EXISTS found; GRANT ALL ON SEQUENCE found TO app");
+  auto one = connect(), two = connect();
+  one.must("BEGIN");
+  two.must("BEGIN");
+  two.must("SELECT 1");
+  one.must("SELECT 1");
+  one.must("COMMIT");
+  two.must("COMMIT");
+  EXPECT_NE(pid(one), pid(one));
+  const std::string mine = one.must("SELECT nextval('found')").value();
+  one.must("SELECT 1");
+  EXPECT_EQ(one.must("SELECT currval('found')").value(), mine);
+}
+
 TEST_F(PinningTest, CurrvalNeverTellsAnothersValue) {
   default_pool_size = 1;
   server().exec("CREATE SEQUENCE IF NOT EXISTS counted; GRANT ALL ON SEQUENCE counted TO app");

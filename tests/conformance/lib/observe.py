@@ -1,12 +1,8 @@
-"""What a run did with the server connections: from the server's own log, from SHOW CLIENTS and from the exporter."""
+"""What a run did with the server connections: from the server's own log, from the proxy's and from the exporter."""
 
 import re
-import subprocess
-import threading
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-
-from server import ADMIN
 
 # Commands of pgweir's own: settings, the state of sequences, the census.
 OWN = re.compile("SELECT pg_catalog\\.set_config\\(|RESET \"|RESET SESSION AUTHORIZATION;RESET ROLE;|DISCARD SEQUENCES$"
@@ -15,34 +11,30 @@ OWN = re.compile("SELECT pg_catalog\\.set_config\\(|RESET \"|RESET SESSION AUTHO
 STATEMENT = re.compile(r"^\d[^\t]*\t([^\t]*)\t(\d+)\tLOG:  (statement|execute [^:]*): ?(.*)")
 
 
-class PinWatch(threading.Thread):
-    """Asks SHOW CLIENTS twice a second: which sessions were pinned, and why."""
+# What pgweir logs at level debug when a session ends (proxy/session/tally.h).
+LEFT = re.compile(r'has left: application_name="([^"]*)" released=(\d+) kept=(\d+) servers=(\d+) pins=(\S*)')
+TEMPORARY = {"temp_tables", "temp_objects"}
 
-    def __init__(self, suite, proxy):
-        super().__init__(daemon=True)
-        self.suite, self.proxy = suite, proxy
-        self.reasons = defaultdict(set)      # application name -> reasons seen
-        self.seen = set()                    # application names seen
-        self.over = threading.Event()
 
-    def run(self):
-        command = [self.suite.bin / "psql", "-XAq", "-F", "\t", "-P", "footer=off", "-h", "127.0.0.1", "-p", str(self.proxy.port),
-                   "-U", ADMIN, "-d", "pgweir", "-c", "SHOW CLIENTS"]
-        while not self.over.wait(0.5):
-            done = subprocess.run(command, env=self.suite.environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                                  text=True, timeout=60)
-            lines = done.stdout.splitlines()
-            header = lines[0].split("\t") if lines else []
-            for line in lines[1:]:
-                row = dict(zip(header, line.split("\t")))
-                name = row.get("application_name", "")
-                self.seen.add(name)
-                if row.get("pinned"):
-                    self.reasons[name].add(row["pinned"])
+@dataclass
+class Ended:
+    """A session that has ended: transactions after which its servers were given back or kept, and why."""
+    name: str           # application name
+    released: int
+    kept: int
+    servers: int        # different ones
+    pins: Counter       # transactions by reason
 
-    def stop(self):
-        self.over.set()
-        self.join()
+
+def ended_sessions(log):
+    found = []
+    with open(log, errors="replace") as lines:
+        for line in lines:
+            match = LEFT.search(line)
+            if match:
+                pins = Counter({r: int(n) for r, _, n in (pin.partition(":") for pin in match.group(5).split(",") if pin)})
+                found.append(Ended(match.group(1), *map(int, match.group(2, 3, 4)), pins))
+    return found
 
 
 @dataclass
@@ -84,34 +76,60 @@ def pool_totals(samples):
         "injected_commands_total", "pinned_total", "pins_refused_total"]}
 
 
-def released(busy, samples):
-    """Which part of the tests' transactions was followed by a release: what the proxy has counted, without the transactions
-    of the busy clients, which are never pinned."""
-    family = "pgweir_server_after_transaction_total"
-    kept = samples.get(family + '{server="kept"}', 0)
-    freed = max(samples.get(family + '{server="released"}', 0) - sum(use.transactions for use in busy), 0)
-    return f"{freed:.0f} of {freed + kept:.0f} ({100 * freed / max(freed + kept, 1):.1f} %)"
+def share(sessions):
+    """Transactions of these sessions after which their servers were released: (number, of all, percent)."""
+    freed = sum(session.released for session in sessions)
+    everything = freed + sum(session.kept for session in sessions)
+    return freed, everything, 100 * freed / max(everything, 1)
 
 
-def report(mode, log, watch, samples):
-    """Lines for people: how widely sessions were spread, and why some were not."""
-    uses = use_by_name(log)
-    tests = {name.partition("/")[2]: use for name, use in uses.items() if name.startswith("pg_regress/")}
-    busy = [use for name, use in uses.items() if name.startswith("busy_")]
-    pinned = {name.partition("/")[2]: reasons for name, reasons in watch.reasons.items() if name.startswith("pg_regress/")}
+def spread(uses, sessions):
+    """Lines about the servers of each test, and those sessions without pins that stayed on one server."""
+    tests = {name: use for name, use in uses.items() if name.startswith("pg_regress/")}
+    numbers = Counter(min(len(use.servers), 5) for use in tests.values())
+    lines = ["tests by number of servers they ran on: "
+             + ", ".join(f"{count}{'+' if count == 5 else ''}: {n}" for count, n in sorted(numbers.items()))]
+    count = Counter(session.name for session in sessions)
+    narrow = []
+    for session in sessions:
+        alone = count[session.name] == 1   # then the server's log tells exactly
+        servers = len(uses[session.name].servers) if alone and session.name in uses else session.servers
+        if not session.pins and session.released > 1 and servers < 2:
+            narrow.append(f"{session.name.partition('/')[2]} ({session.released} transactions)")
+    free = sum(1 for session in sessions if not session.pins and session.released > 1)
+    lines.append(f"sessions without pins and with at least 2 transactions: {free}; on one server only: {', '.join(narrow) or 'none'}")
+    return lines, narrow
+
+
+def releases(sessions):
+    """Lines about releases and what prevented them, and the percentage outside of temp-table tests."""
+    temporary = {session.name for session in sessions if TEMPORARY & set(session.pins)}
+    outside = [session for session in sessions if session.name not in temporary]
+    freed, everything, percent = share(outside)
+    lines = ["transactions after which the server was released: {} of {} ({:.1f} %)".format(*share(sessions)),
+             f"... outside of the {len(temporary)} tests with temporary tables: {freed} of {everything} ({percent:.1f} %)"]
+    for title, group in [("all", sessions), ("outside", outside)]:
+        reasons = sum((session.pins for session in group), Counter())
+        lines.append(f"transactions kept by reason, {title}: " + (", ".join(f"{r} {n}" for r, n in reasons.most_common()) or "none"))
+    worst = sorted(outside, key=lambda session: -session.kept)[:8]
+    lines.append("most kept outside: " + ", ".join(
+        f"{session.name.partition('/')[2]} {session.kept} of {session.kept + session.released} ({', '.join(session.pins)})"
+        for session in worst if session.kept))
+    return lines, percent
+
+
+def report(mode, postgres_log, proxy_log, samples, max_pinned):
+    """Lines for people: how widely sessions were spread, and why some were not; and what of it is against the rules of
+    transaction mode: (lines, percent released outside of temp-table tests, sessions on one server)."""
+    uses = use_by_name(postgres_log)
+    sessions = [session for session in ended_sessions(proxy_log) if session.name.startswith("pg_regress/")]
     lines = ["pool: " + ", ".join(f"{name} {value}" for name, value in pool_totals(samples).items())]
-    by_reason = Counter(reason for reasons in pinned.values() for reason in reasons)
-    lines.append("tests seen pinned by reason: " + (", ".join(f"{r} {n}" for r, n in by_reason.most_common()) or "none"))
-    labelled = {key: int(value) for key, value in samples.items() if key.startswith("pgweir_pinned") and "reason=" in key}
-    lines += [f"{key} {value}" for key, value in sorted(labelled.items())]
+    pinned = {key.partition('reason="')[2].partition('"')[0]: int(value) for key, value in samples.items()
+              if key.startswith("pgweir_pinned_total{")}
+    lines.append(f"pins (max_pinned {max_pinned}): " + (", ".join(f"{r} {n}" for r, n in sorted(pinned.items()) if n) or "none"))
+    percent, narrow = 100.0, []
     if mode == "transaction":
-        lines.append("transactions after which the server was released: " + released(busy, samples))
-        outside = sum(use.transactions for name, use in tests.items() if name not in pinned)
-        lines.append(f"transactions of tests never seen pinned: {outside}")
-        spread = Counter(min(len(use.servers), 5) for use in tests.values())
-        lines.append("tests by number of servers they ran on: "
-                     + ", ".join(f"{count}{'+' if count == 5 else ''}: {n}" for count, n in sorted(spread.items())))
-        narrow = sorted(f"{name} ({use.transactions} transactions)" for name, use in tests.items()
-                        if len(use.servers) == 1 and use.transactions > 1 and not pinned.get(name))
-        lines.append(f"on one server only and never seen pinned: {', '.join(narrow) or 'none'}")
-    return [f"{mode}: {line}" for line in lines]
+        more, percent = releases(sessions)
+        widths, narrow = spread(uses, sessions)
+        lines += more + widths
+    return [f"{mode}: {line}" for line in lines], percent, narrow

@@ -23,6 +23,8 @@ class Outcome:
     failed: set = field(default_factory=set)
     hung: set = field(default_factory=set)    # ended because one statement or wait took too long; also in failed
     seconds: float = 0.0
+    released: float = 100.0                   # percent, and sessions that stayed on one server: observe.report()
+    narrow: list = field(default_factory=list)
     complete: bool = True                     # pg_regress came to its end
 
 

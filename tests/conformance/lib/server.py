@@ -153,6 +153,9 @@ method = "trust"
 [admin]
 users = ["{ADMIN}"]
 
+[log]
+level = "debug"
+
 [metrics]
 address = "127.0.0.1:{self.metrics_port}"
 
