@@ -371,8 +371,7 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   protocol::Boxed<protocol::SqlError> acquire_error_;
   std::string_view pinned_;          // why links_ are kept between transactions; empty: not pinned
   Tally tally_;
-  // The client has asked for currval() or lastval(), has used sequences at all, and may use them in what asks for a server now.
-  bool reads_sequences_ = false, used_sequences_ = false, wants_sequences_ = false;
+  bool reads_sequences_ = false, used_sequences_ = false, wants_sequences_ = false;  // asked for currval(); any use; by what asks for a server
   unsigned probation_ = 0;           // transactions after which a server was kept in case that it does
   bool ddl_seen_ = false, copy_forward_ = false;   // copy_forward_: the CopyData being received goes to relay_
   bool copy_partial_ = false, boundary_ = false, boundary_waits_ = false;   // only a part of it was sent; a Z came in this burst; ... meanwhile
