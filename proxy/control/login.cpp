@@ -30,7 +30,9 @@ constexpr char kOptions[] =
     "-c search_path=pg_catalog -c TimeZone=UTC -c DateStyle=ISO,YMD -c IntervalStyle=postgres -c extra_float_digits=1 "
     "-c bytea_output=hex -c standard_conforming_strings=on -c quote_all_identifiers=off -c synchronous_commit=on "
     "-c default_transaction_isolation=read\\ committed -c default_transaction_read_only=off -c statement_timeout=0 "
-    "-c idle_in_transaction_session_timeout=0 -c lock_timeout=2s -c client_min_messages=warning "
+    "-c idle_in_transaction_session_timeout=0 -c client_min_messages=warning "
+    // Reading definitions takes locks; below deadlock_timeout (1 s), so that no client's DDL is what gives way.
+    "-c lock_timeout=500ms "
     // Long queries over small catalogs: compiling them takes a hundred times as long as running them.
     "-c jit=off";
 

@@ -69,6 +69,7 @@ class ServerConnection final : public net::StreamHandler {
   // The session (its id) whose sequence values currval() and lastval() would give here. 0: nobody's, there are none.
   static constexpr std::uint64_t kSequencesUnknown = ~std::uint64_t{0};
   std::uint64_t sequence_user = 0;
+  bool temporary_schema = false;                  // it has one: it stays, empty
   protocol::TransactionStatus status = protocol::TransactionStatus::Idle;
   // Cancel requests under way: the connection is not reusable meanwhile. Shared with the cancel connection, which may outlive this.
   struct Cancels {

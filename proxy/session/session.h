@@ -365,8 +365,7 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   std::shared_ptr<std::vector<std::shared_ptr<void>>> again_;   // cancels that wait for one under way: session_cancel.cpp
   std::unique_ptr<pool::Checkout> checkout_;   // null before the first since the session rested
   protocol::ThinVector<Wanted> wanted_;
-  unsigned preparing_ = 0, settling_ = 0;
-  unsigned lost_in_prepare_ = 0;     // servers that died while they were prepared, in a row
+  unsigned preparing_ = 0, settling_ = 0, lost_in_prepare_ = 0;   // the last: servers that were lost while they were prepared, in a row
   LateParts late_;                   // of its own transactions
   protocol::Boxed<protocol::SqlError> acquire_error_;
   std::string_view pinned_;          // why links_ are kept between transactions; empty: not pinned

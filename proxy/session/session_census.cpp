@@ -9,7 +9,7 @@
 namespace pgweir::session {
 namespace {
 
-// kind, name, value: s setting, t temp relation, o another temporary object (functions, types, operators, ...: all depend
+// kind, name, value: s setting, t temp relation, T a schema for such, o another temporary object (functions, types, operators, ...: all depend
 // on their schema), c holdable cursor, l advisory lock, n channel, p SQL-level prepared statement that is not ours. Everything is
 // qualified: search_path is the client's.
 constexpr std::string_view kCensusState =
@@ -19,6 +19,7 @@ constexpr std::string_view kCensusState =
     " WHERE d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_namespace'::pg_catalog.regclass"
     " AND d.refobjid OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema()"
     " AND d.classid OPERATOR(pg_catalog.<>) 'pg_catalog.pg_class'::pg_catalog.regclass"
+    " UNION ALL SELECT 'T', '', '' WHERE pg_catalog.pg_my_temp_schema() OPERATOR(pg_catalog.<>) 0::pg_catalog.oid"
     " UNION ALL SELECT 'c', name, '' FROM pg_catalog.pg_cursors WHERE is_holdable"
     " UNION ALL SELECT 'l', locktype, '' FROM pg_catalog.pg_locks WHERE locktype OPERATOR(pg_catalog.=) 'advisory' AND pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()"
     " UNION ALL SELECT 'n', c, '' FROM pg_catalog.pg_listening_channels() c"
@@ -109,8 +110,7 @@ void Session::on_census(Link& link, Injected& result) {
     link.unknown_settings = true;
     return census(link);
   }
-  --settling_;
-  --link.settling;
+  --settling_, --link.settling;
   if (result.error || result.rows.size() >= Link::kMaxInjectedRows) {
     // Not provably clean. What the session keeps there it must not lose without a word.
     const bool kept = !link.pinned.empty() || link.listening || pool_settings().mode == config::PoolMode::Session;
@@ -130,6 +130,7 @@ void Session::on_census(Link& link, Injected& result) {
         add_custom_name(*row[1]);  // asked for again, whoever has run
         break;
       case 't': link.temp_tables.push_back(*row[1]); pinned = "temp_tables"; break;
+      case 'T': link.server().temporary_schema = true; break;
       case 'o': pinned = "temp_objects"; break;
       case 'c': pinned = "holdable_cursor"; break;
       case 'l': pinned = "advisory_lock"; break;

@@ -21,6 +21,12 @@ bool has_custom_setting_beyond(const pool::Settings& have, const pool::Settings&
   });
 }
 
+// PREPARE TRANSACTION fails where its transaction makes the temporary schema, which it must not find made by another client.
+bool has_path_to_temporary(const pool::Settings& settings) {
+  const auto* path = settings.find("search_path");
+  return path && path->find("pg_temp") != std::string::npos;
+}
+
 }  // namespace
 
 Link* Session::find_link(routing::ShardId shard, routing::Role role) {
@@ -140,7 +146,9 @@ void Session::add_links(std::vector<pool::Lease> leases) {
   for (std::size_t i = 0; i < leases.size(); ++i) {
     links_.push_back(std::make_unique<Link>(std::move(leases[i]), wanted_[i].shard, wanted_[i].role, *this, context_.cells));
     tally_.ran_on(links_.back()->server().id());
-    prepare(*links_.back());
+    auto& link = *links_.back();
+    if (link.server().temporary_schema && has_path_to_temporary(*settings_)) link.discard();
+    else prepare(link);
   }
 }
 
@@ -167,7 +175,9 @@ void Session::prepared(Link& link, Injected& result) {
   --preparing_;
   --link.preparing;
   if (result.error) {
-    acquire_error_ = *result.error;
+    // 42602: a library that has been loaded there reserves the name of a custom setting. It is not on every server.
+    const bool reserved = result.error->sqlstate == "42602" && link.pinned.empty() && pool_settings().mode != config::PoolMode::Session;
+    if (!reserved || ++lost_in_prepare_ > pool_settings().size) acquire_error_ = *result.error;
     discard_link(link);
   } else {
     lost_in_prepare_ = 0;
