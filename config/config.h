@@ -45,6 +45,7 @@ struct Listen {
   std::vector<Endpoint> addresses;  // default: 127.0.0.1:6432
   unsigned workers = 0;             // 0: one per core
   unsigned max_clients = 10000;
+  unsigned max_server_connections = 0;  // of all pools together; 0: no cap
   bool reuse_port = false;
   unsigned node_id = 0;             // 0-1023
   Duration client_login_timeout{60'000};
@@ -89,7 +90,7 @@ enum class PoolMode { Session, Transaction, Statement };
 struct Pool {
   PoolMode mode = PoolMode::Transaction;
   unsigned size = 20, min_size = 0, reserve_size = 0;
-  unsigned max_connections = 0;  // server connections of one user over all shards; 0: no cap
+  unsigned max_connections = 0;  // server connections of one user of a cluster over all its shards; 0: no cap
   Duration checkout_timeout{30'000};
   Duration server_connect_timeout{15'000};
   Duration server_idle_timeout{600'000};
@@ -196,6 +197,7 @@ struct Cluster {
   std::optional<std::string> unlisted;
   std::string catalog_shard;              // whose OIDs clients see; default: home
   Reads reads = Reads::Primary;
+  unsigned max_client_connections = 0, max_server_connections = 0;  // of all users together; 0: no cap
   // Also used for health and catalog; default: the server login of the first user with a plain server password, else of
   // the first without any. Empty when there is neither.
   std::string recovery_user;

@@ -60,6 +60,7 @@ void describe_process(const Sheet& root, const Config& config) {
   listen.put("address", config.listen.addresses);
   listen.put("workers", config.listen.workers);
   listen.put("max_clients", config.listen.max_clients);
+  listen.put("max_server_connections", config.listen.max_server_connections);
   listen.put("reuse_port", config.listen.reuse_port);
   listen.put("node_id", config.listen.node_id);
   listen.put("client_login_timeout", config.listen.client_login_timeout);
@@ -173,6 +174,8 @@ void describe_cluster(const Sheet& sheet, const Cluster& cluster) {
   sheet.put("unlisted", cluster.unlisted.value_or(""));
   sheet.put("catalog_shard", cluster.catalog_shard);
   sheet.put("reads", cluster.reads);
+  sheet.put("max_client_connections", cluster.max_client_connections);
+  sheet.put("max_server_connections", cluster.max_server_connections);
   sheet.put("recovery_user", cluster.recovery_user);
   sheet.put("recovery_password", cluster.recovery_password);
   describe_pool(sheet.in("pool"), cluster.pool);

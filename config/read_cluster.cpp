@@ -80,6 +80,8 @@ void read_cluster(const ReadContext& context, const Member& member, const Config
   cluster.catalog_shard = cluster.home;
   section.read("catalog_shard", cluster.catalog_shard);
   section.read("reads", cluster.reads);
+  section.read("max_client_connections", cluster.max_client_connections, 0, 1'000'000);
+  section.read("max_server_connections", cluster.max_server_connections, 0, 1'000'000);
   read_recovery(context, section, config, cluster);
   cluster.pool = config.pool;
   if (const Member* pool = table.find("pool")) {

@@ -54,6 +54,7 @@ void read_listen(const ReadContext& context, Config& config) {
   fill_socket_ports(context, listen.addresses);
   section.read("workers", listen.workers, 0, 1024);
   section.read("max_clients", listen.max_clients, 1, 1'000'000);
+  section.read("max_server_connections", listen.max_server_connections, 0, 1'000'000);
   section.read("reuse_port", listen.reuse_port);
   section.read("node_id", listen.node_id, 0, kMaxNodeId);
   section.read("client_login_timeout", listen.client_login_timeout);

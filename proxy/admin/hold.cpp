@@ -69,7 +69,7 @@ void answer_when(const Invocation& invocation, std::function<bool()> met, std::s
 
 bool no_servers(pool::PoolManager& pools, const std::string& cluster) {
   for (const pool::Pool* pool : pools.of(cluster))
-    if (pool->stats().total != 0) return false;
+    if (const auto stats = pool->stats(); stats.total + stats.closing != 0) return false;
   return true;
 }
 

@@ -80,7 +80,8 @@ Table databases_table(const config::Config& config, std::span<const PoolView> po
     const auto lifetime = std::chrono::duration_cast<std::chrono::seconds>(cluster.pool.server_lifetime).count();
     table.add(cluster.name, home ? cell(home->primary.host) : Value(), home ? cell(home->primary.port) : Value(),
               cluster.database, Value(), cluster.pool.size, cluster.pool.min_size, cluster.pool.reserve_size, lifetime,
-              config::to_word(cluster.pool.mode), Value(), cluster.pool.max_connections, connections, 0,
+              config::to_word(cluster.pool.mode), Value(), cluster.max_server_connections, connections,
+              cluster.max_client_connections,
               std::ranges::count(clients, cluster.name, &ClientInfo::database), holds.paused(cluster.name) ? 1 : 0,
               holds.disabled(cluster.name) ? 1 : 0,
               cluster.shards.size(), cluster.home);

@@ -259,18 +259,22 @@ void Stream::close_after_flush() {
   worker_->schedule_flush(*this);
 }
 
-void Stream::finish(std::unique_ptr<Stream> stream, Duration linger) {
+void Stream::finish(std::unique_ptr<Stream> stream, Duration linger, Task ended) {
   Stream& self = *stream;
   Worker& worker = *self.worker_;
   self.handler_ = nullptr;
   if (self.state_ == State::Connecting || self.failure_ != nullptr) self.shut();
-  if (self.state_ == State::Closed) return worker.dispose(std::move(stream));
+  if (self.state_ == State::Closed) {
+    if (ended) worker.defer(std::move(ended));
+    return worker.dispose(std::move(stream));
+  }
   self.tls_say_goodbye();
   self.state_ = State::Lingering;
   self.retained_.clear(worker.blocks());
   self.phase_.reset(new Phase);
   self.phase_->timer.set<&Stream::on_phase_timer>(&self);
   self.phase_->timer.arm(worker, linger);
+  self.phase_->ended = std::move(ended);
   self.phase_->self = std::move(stream);
   worker.schedule_flush(self);
 }
@@ -286,6 +290,7 @@ void Stream::lingered() {
   if (phase_ == nullptr || phase_->self == nullptr) return;
   Worker& worker = *worker_;
   std::unique_ptr<Stream> self = std::move(phase_->self);
+  if (phase_->ended) worker.defer(std::move(phase_->ended));
   shut();
   worker.dispose(std::move(self));
 }

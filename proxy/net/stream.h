@@ -118,8 +118,9 @@ class Stream final : public Disposable, private IoWatch {
   void close();              // at once; unsent bytes are lost
   void close_after_flush();  // no more reading; when all is written, or the peer fails
   // Hands the stream to its worker, which writes what is unsent, half-closes, discards input until the peer closes so
-  // that no reset overtakes the last message, and deletes it; at most `linger` long.
-  static void finish(std::unique_ptr<Stream> stream, Duration linger = Duration{5000});
+  // that no reset overtakes the last message, and deletes it; at most `linger` long. `ended` is deferred on the worker
+  // when the peer has closed or `linger` is over; dropped when the worker stops.
+  static void finish(std::unique_ptr<Stream> stream, Duration linger = Duration{5000}, Task ended = {});
   bool is_open() const { return fd_ >= 0; }
 
   // TLS. Unconsumed bytes are taken as the peer's first TLS bytes: a caller that answered an SSLRequest must first see

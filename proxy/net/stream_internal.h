@@ -39,6 +39,7 @@ struct Stream::Phase {
   Clock::time_point deadline{};         // of connecting; zero: none
   bool in_progress = false;             // connect() was accepted by the system
   std::unique_ptr<Stream> self;         // while lingering
+  Task ended;                           // of finish()
   Timer timer;
 };
 

@@ -11,15 +11,18 @@ namespace {
 protocol::SqlError timeout_error(const Pool& pool, std::chrono::microseconds waited) {
   const auto stats = pool.stats();
   const auto limits = pool.limits();
+  const std::string caps = pool.reached_caps();
   protocol::SqlError error;
   error.sqlstate = "53300";
   error.message = "no server connection became free in " +
                   std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(waited).count()) + " ms";
   error.detail = "Pool of " + pool.target()->label + " for user \"" + pool.key().user + "\": " +
                  std::to_string(stats.total - stats.idle - stats.connecting) + " active, " + std::to_string(stats.idle) + " idle, " +
-                 std::to_string(stats.connecting) + " connecting, " + std::to_string(limits.size) + " allowed, " +
-                 std::to_string(stats.waiting) + " waiting." + (pool.paused() ? " It is paused." : "");
-  error.hint = "Raise pool.size or pool.checkout_timeout, or shorten the transactions that hold connections.";
+                 std::to_string(stats.connecting) + " connecting, " +
+                 (stats.closing != 0 ? std::to_string(stats.closing) + " closing, " : "") + std::to_string(limits.size) + " allowed, " +
+                 std::to_string(stats.waiting) + " waiting." + (pool.paused() ? " It is paused." : "") + caps;
+  error.hint = std::string("Raise ") + (caps.empty() ? "pool.size" : "the limit") +
+               " or pool.checkout_timeout, or shorten the transactions that hold connections.";
   return error;
 }
 
@@ -50,30 +53,33 @@ std::vector<Lease> Checkout::start(net::Worker& worker, std::span<Pool* const> p
   id_ = manager_->enter(worker.index(), this);
 
   if (pools_.size() > 1) {
-    if (!reserve_group()) manager_->enqueue_group({worker.index(), id_});
+    start_group();
   } else {
     Pool& pool = *pools_.front();
     std::unique_ptr<ServerConnection> leased;
     ServerConnection* claimed = nullptr;
     auto take = Pool::Take::Unavailable;
     std::optional<protocol::SqlError> down;
+    bool starved = false;
     {
       const std::lock_guard lock(pool.mutex_);
       down = pool.recent_failure_locked(since_);
-      if (!down && pool.waiters_.empty())
-        take = pool.take_locked(worker.index(), leased, claimed);
-      else if (!down && pool.connecting_ <= pool.waiters_.size() && pool.take_place_locked())
-        take = Pool::Take::Connecting;  // a connection on its way for each who waits, as far as the budget goes
-      if (!down && (take == Pool::Take::Connecting || take == Pool::Take::Unavailable))
+      const bool first = pool.waiters_.empty();
+      if (!down && first)
+        take = pool.take_idle_locked(worker.index(), leased, claimed);
+      if (!down && take == Pool::Take::Unavailable) {
         pool.enqueue_locked({worker.index(), id_}, since_);
+        const bool in_line = pool.in_line_;
+        // One on its way for each who waits, as far as the budget goes.
+        if (first ? pool.take_place_locked() : pool.take_place_for_waiter_locked(since_)) take = Pool::Take::Connecting;
+        starved = pool.in_line_ && !in_line;
+      }
     }
     if (leased) lease_idle(0, std::move(leased));
     if (claimed) pool.migrate(claimed, {worker.index(), id_});
     if (take == Pool::Take::Connecting) pool.connect({});
-    if (down)
-      worker.defer([manager = manager_, ticket = CheckoutTicket{worker.index(), id_}, error = *down] {
-        if (auto* self = manager->find(ticket)) self->fail(error);
-      });
+    if (starved) manager_->make_room(pool);
+    if (down) fail_later(*down);
   }
   if (std::all_of(leases_.begin(), leases_.end(), [](const Lease& l) { return static_cast<bool>(l); })) {
     finish();
@@ -90,6 +96,21 @@ void Checkout::lease_idle(std::size_t index, std::unique_ptr<ServerConnection> i
     leases_[index] = Lease(pools_[index], std::move(idle));
 }
 
+void Checkout::fail_later(const protocol::SqlError& error) {
+  worker_->defer([manager = manager_, ticket = CheckoutTicket{worker_->index(), id_}, error] {
+    if (auto* self = manager->find(ticket)) self->fail(error);
+  });
+}
+
+void Checkout::start_group() {
+  std::vector<Caps::Share*> shares;
+  for (Pool* pool : pools_) shares.push_back(&pool->share_);
+  if (const auto never = manager_->caps().never(shares)) return fail_later(*never);
+  if (reserve_group()) return;
+  manager_->enqueue_group({worker_->index(), id_});
+  for (Pool* pool : pools_) manager_->make_room(*pool);
+}
+
 bool Checkout::reserve_group() {
   std::vector<Pool*> order = pools_;
   std::sort(order.begin(), order.end());
@@ -99,18 +120,27 @@ bool Checkout::reserve_group() {
   const CheckoutTicket ticket{worker_->index(), id_};
   for (auto* pool : order) {
     if (auto down = pool->recent_failure_locked(now)) {
-      locks.clear();
-      worker_->defer([manager = manager_, ticket, error = *down] {
-        if (auto* self = manager->find(ticket)) self->fail(error);
-      });
+      fail_later(*down);
       return true;
     }
-    if (!pool->can_take_locked()) return false;
+    if (!pool->can_take_locked()) {
+      manager_->caps().leave(ticket);  // it is not the caps that it waits for
+      return false;
+    }
   }
+  std::vector<Caps::Share*> opening;
+  for (auto* pool : order)
+    if (pool->idle_total_ == 0) opening.push_back(&pool->share_);
+  if (!opening.empty() && !manager_->caps().take_all(opening, ticket)) return false;
   struct Taken { Pool::Take take; std::unique_ptr<ServerConnection> leased; ServerConnection* claimed = nullptr; };
   std::vector<Taken> taken(pools_.size());
-  for (std::size_t i = 0; i < pools_.size(); ++i)
-    taken[i].take = pools_[i]->take_locked(ticket.worker, taken[i].leased, taken[i].claimed);
+  for (std::size_t i = 0; i < pools_.size(); ++i) {
+    taken[i].take = pools_[i]->take_idle_locked(ticket.worker, taken[i].leased, taken[i].claimed);
+    if (taken[i].take != Pool::Take::Unavailable) continue;
+    taken[i].take = Pool::Take::Connecting;
+    ++pools_[i]->total_;
+    ++pools_[i]->connecting_;
+  }
   locks.clear();
   reserved_ = true;
   for (std::size_t i = 0; i < pools_.size(); ++i) {

@@ -46,6 +46,8 @@ class Checkout {
  private:
   friend class Pool;
   friend class PoolManager;
+  void start_group();
+  void fail_later(const protocol::SqlError& error);
   bool reserve_group();            // true: every unit is leased, on its way or being made
   void lease_idle(std::size_t index, std::unique_ptr<ServerConnection> idle);  // an idle one of this worker, for pools_[index]
   void deliver(Pool& pool, std::unique_ptr<ServerConnection> connection);

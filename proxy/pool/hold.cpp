@@ -85,6 +85,8 @@ void Pool::pause() {
   {
     const std::lock_guard lock(mutex_);
     paused_ = true;
+    if (in_line_) manager_.caps().leave(share_);
+    in_line_ = false;
   }
   for (unsigned w = 0; w < manager_.worker_count(); ++w) manager_.worker(w).post([this, w] { close_idle(w); });
 }

@@ -18,7 +18,9 @@ constexpr auto kRetryInterval = std::chrono::milliseconds(200);
 }  // namespace
 
 Pool::Pool(PoolManager& manager, PoolKey key, std::shared_ptr<const ServerTarget> target, PoolLimits limits, unsigned workers)
-    : manager_(manager), key_(std::move(key)), target_(std::move(target)), limits_(limits), idle_(workers) {}
+    : manager_(manager), key_(std::move(key)), target_(std::move(target)), limits_(limits), idle_(workers) {
+  manager_.caps().set(share_, key_, limits_.caps);
+}
 
 Pool::~Pool() = default;
 
@@ -35,7 +37,8 @@ PoolLimits Pool::limits() const {
 PoolStats Pool::stats() const {
   const std::lock_guard lock(mutex_);
   PoolStats stats = counters_;
-  stats.total = total_;
+  stats.total = total_ - closing_;
+  stats.closing = closing_;
   stats.idle = idle_total_;
   stats.waiting = static_cast<unsigned>(waiters_.size());
   stats.connecting = connecting_;
@@ -48,6 +51,7 @@ void Pool::reconfigure(std::shared_ptr<const ServerTarget> target, PoolLimits li
   const std::lock_guard lock(mutex_);
   if (!(*target_ == *target)) target_ = std::move(target);  // connections compare by pointer
   limits_ = limits;
+  manager_.caps().set(share_, key_, limits_.caps);
   draining_ = false;
   failure_.reset();
 }
@@ -61,9 +65,8 @@ void Pool::drain() {
     manager_.worker(w).post([this, w] { close_idle(w); });
 }
 
-Pool::Take Pool::take_locked(unsigned worker, std::unique_ptr<ServerConnection>& leased, ServerConnection*& claimed) {
-  if (paused_) return Take::Unavailable;
-  if (idle_total_ == 0) return take_place_locked() ? Take::Connecting : Take::Unavailable;
+Pool::Take Pool::take_idle_locked(unsigned worker, std::unique_ptr<ServerConnection>& leased, ServerConnection*& claimed) {
+  if (paused_ || idle_total_ == 0) return Take::Unavailable;
   const std::size_t owner = next_idle_locked(worker);
   auto next = pop_idle_locked(owner);
   if (owner == worker) {
@@ -97,11 +100,31 @@ std::unique_ptr<ServerConnection> Pool::pop_idle_locked(std::size_t worker) {
   return taken;
 }
 
-bool Pool::take_place_locked() {
-  if (total_ >= limits_.size || draining_ || paused_) return false;
+bool Pool::take_place_locked(bool wait, unsigned most) {
+  if (total_ >= most || draining_ || paused_) return false;
+  const bool taken = manager_.caps().take(share_, wait);
+  if (wait) in_line_ = !taken;
+  if (!taken) return false;
   ++total_;
   ++connecting_;
   return true;
+}
+
+bool Pool::take_place_for_waiter_locked(Clock::time_point now) {
+  if (connecting_ >= waiters_.size() || in_line_) return false;
+  if (failure_ && now - failure_->when < kRetryInterval && total_ - closing_ > connecting_) return false;
+  return take_place_locked();
+}
+
+void Pool::lose_place_locked() {
+  --total_;
+  manager_.caps().give(share_);
+}
+
+void Pool::leave_line_locked() {
+  if (!in_line_ || !waiters_.empty()) return;
+  in_line_ = false;
+  manager_.caps().leave(share_);
 }
 
 std::unique_ptr<ServerConnection> Pool::take_own_idle(unsigned worker, std::uint64_t prefer) {
@@ -128,11 +151,12 @@ bool Pool::remove_waiter(CheckoutTicket ticket) {
                          [&](const Waiter& w) { return w.ticket.worker == ticket.worker && w.ticket.id == ticket.id; });
   if (at == waiters_.end()) return false;
   waiters_.erase(at);
+  leave_line_locked();
   return true;
 }
 
 std::optional<protocol::SqlError> Pool::recent_failure_locked(Clock::time_point now) const {
-  if (!paused_ && failure_ && now - failure_->when < kRetryInterval && total_ == connecting_) return failure_->error;
+  if (!paused_ && failure_ && now - failure_->when < kRetryInterval && total_ - closing_ == connecting_) return failure_->error;
   return std::nullopt;
 }
 
@@ -149,6 +173,7 @@ std::optional<Pool::Waiter> Pool::next_waiter_locked(unsigned worker) {
   }
   Waiter waiter = *chosen;
   waiters_.erase(chosen);
+  leave_line_locked();
   return waiter;
 }
 
@@ -159,8 +184,12 @@ void Pool::release(std::unique_ptr<ServerConnection> connection) {
   bool close = false, groups = false;
   {
     const std::lock_guard lock(mutex_);
-    close = draining_ || paused_ || connection->expired(now, target_.get()) || total_ > limits_.size + limits_.reserve;
-    if (!close) {
+    close = draining_ || paused_ || connection->expired(now, target_.get()) || too_many_locked() ||
+            (manager_.caps().strained() &&
+             manager_.caps().yields(share_, waiters_.empty() ? std::nullopt : std::optional(waiters_.front().since)));
+    if (close) {
+      close_locked();
+    } else {
       groups = manager_.groups_waiting();
       if (!groups) waiter = next_waiter_locked(here.index());
       if (waiter) ++counters_.hand_offs;
@@ -171,7 +200,7 @@ void Pool::release(std::unique_ptr<ServerConnection> connection) {
       }
     }
   }
-  if (close) return discard(std::move(connection));
+  if (close) return leave(std::move(connection));
   if (waiter) return give(std::move(connection), waiter->ticket);
   if (groups) {
     manager_.retry_groups();
@@ -188,7 +217,7 @@ void Pool::serve_waiters(unsigned worker) {
       const std::lock_guard lock(mutex_);
       if (paused_ || waiters_.empty() || idle_total_ == 0) return;
       waiter = next_waiter_locked(worker);
-      take_locked(worker, leased, claimed);
+      take_idle_locked(worker, leased, claimed);
     }
     if (leased) give(std::move(leased), waiter->ticket);
     if (claimed) migrate(claimed, waiter->ticket);
@@ -196,14 +225,32 @@ void Pool::serve_waiters(unsigned worker) {
 }
 
 void Pool::discard(std::unique_ptr<ServerConnection> connection) {
+  {
+    const std::lock_guard lock(mutex_);
+    close_locked();
+  }
+  leave(std::move(connection));
+}
+
+void Pool::close_locked() {
+  ++closing_;
+  manager_.caps().leaving(share_);
+}
+
+void Pool::leave(std::unique_ptr<ServerConnection> connection) {
   net::Worker& here = connection->worker();
-  connection->terminate();
+  connection->terminate([this] { left(); });
   here.defer([dead = std::shared_ptr<ServerConnection>(std::move(connection))] {});
+}
+
+void Pool::left() {
   bool open = false;
   {
     const std::lock_guard lock(mutex_);
+    --closing_;
     --total_;
-    open = connecting_ < waiters_.size() && take_place_locked();
+    manager_.caps().left(share_);
+    open = take_place_for_waiter_locked(Clock::now());
   }
   if (open) connect({});
   if (manager_.groups_waiting()) manager_.retry_groups();
@@ -211,13 +258,12 @@ void Pool::discard(std::unique_ptr<ServerConnection> connection) {
 
 void Pool::replace(std::unique_ptr<ServerConnection> dead, CheckoutTicket to) {
   net::Worker& here = dead->worker();
-  dead->terminate();
-  here.defer([gone = std::shared_ptr<ServerConnection>(std::move(dead))] {});
   {
     const std::lock_guard lock(mutex_);
     ++connecting_;  // the place in the budget stays taken
   }
-  connect(to);
+  dead->terminate([this, to] { connect(to); });
+  here.defer([gone = std::shared_ptr<ServerConnection>(std::move(dead))] {});
 }
 
 void Pool::give(std::unique_ptr<ServerConnection> connection, CheckoutTicket to) {

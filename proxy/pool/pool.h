@@ -5,8 +5,9 @@
 // claims it under the mutex and posts to its owner, which detaches it and posts it on.
 //
 // Budget: `total` counts every connection that exists or is being made (idle, leased, on its way, connecting), and never
-// exceeds size (+ reserve). Waiting is first in, first out within a bound: a freed connection goes to the oldest waiter of
-// its own worker unless the pool's oldest waiter has waited more than a millisecond longer.
+// exceeds size (+ reserve), nor what the caps allow that pools share (caps.h). One that is being closed counts until the
+// server has closed its side, since it counts there too. Waiting is first in, first out within a bound: a freed connection
+// goes to the oldest waiter of its own worker unless the pool's oldest waiter has waited more than a millisecond longer.
 #pragma once
 
 #include <atomic>
@@ -23,6 +24,7 @@
 #include "config/config.h"
 #include "protocol/result.h"
 #include "proxy/net/worker.h"
+#include "proxy/pool/caps.h"
 #include "proxy/pool/pin.h"
 #include "proxy/pool/pool_key.h"
 #include "proxy/pool/server_facts.h"
@@ -41,20 +43,16 @@ struct PoolLimits {
   unsigned max_prepared_statements = 200;
   unsigned max_pinned = 0;  // connections that clients may keep beyond their transactions; 0: all but one, at least one
   bool round_robin = false;  // the connection that has been idle longest is used first, whichever worker it lives on
+  CapLimits caps;
   unsigned pinned() const { return max_pinned != 0 ? max_pinned : size > 2 ? size - 1 : 1; }
   bool operator==(const PoolLimits&) const = default;
 };
 
 struct PoolStats {
   unsigned total = 0, idle = 0, waiting = 0, connecting = 0;
-  std::uint64_t migrations = 0, connects = 0, connect_failures = 0, hand_offs = 0;
+  unsigned closing = 0;  // no part of total: the server has not closed its side yet
+  std::uint64_t migrations = 0, connects = 0, connect_failures = 0, hand_offs = 0, evictions = 0;
   std::chrono::microseconds oldest_wait{0};
-};
-
-// Names a waiting Checkout across threads: it may be gone when the message arrives.
-struct CheckoutTicket {
-  unsigned worker = 0;
-  std::uint64_t id = 0;
 };
 
 class Pool {
@@ -69,6 +67,7 @@ class Pool {
   PoolLimits limits() const;
   PoolStats stats() const;
   PoolManager& manager() { return manager_; }
+  std::string reached_caps() const;  // for a message: Caps::explain()
 
   // ---- pin.cpp. add_pin: one more, or one for another reason `instead`; false: `limit` are pinned already.
   bool add_pin(PinReason reason, std::optional<PinReason> instead, unsigned limit);
@@ -104,10 +103,11 @@ class Pool {
 
   // Called on the worker that the connection lives on. The connection must be clean: idle on the server, nothing owed.
   void release(std::unique_ptr<ServerConnection> connection);
-  // The connection is destroyed and its place in the budget is free.
+  // The connection is destroyed; its place in the budget is free when the server has closed its side.
   void discard(std::unique_ptr<ServerConnection> connection);
 
  private:
+  friend class Caps;
   friend class Checkout;
   friend class PoolManager;
   friend class ServerConnection;
@@ -116,10 +116,19 @@ class Pool {
   struct Failure { protocol::SqlError error; Clock::time_point when; };
 
   enum class Take { Leased, Migrating, Connecting, Unavailable };
-  // Under the mutex. Takes an idle connection of `worker`, or claims another worker's, or a place in the budget.
-  Take take_locked(unsigned worker, std::unique_ptr<ServerConnection>& leased, ServerConnection*& claimed);
-  bool take_place_locked();  // one more connection, to be opened; false: the budget does not allow it
-  bool can_take_locked() const { return !paused_ && (idle_total_ > 0 || total_ < limits_.size); }
+  // Under the mutex. Takes an idle connection of `worker`, or claims another worker's; else Unavailable.
+  Take take_idle_locked(unsigned worker, std::unique_ptr<ServerConnection>& leased, ServerConnection*& claimed);
+  // One more connection, to be opened. False: the budget does not allow it; where that is for a cap and `wait`, the pool
+  // waits for it. `most`: size, or with the reserve.
+  bool take_place_locked(bool wait, unsigned most);
+  bool take_place_locked(bool wait = true) { return take_place_locked(wait, limits_.size); }
+  // For one who waits, as far as the budget goes; not where the pool waits in line under a cap (on_room() comes then), nor
+  // just after a failure while others may come back.
+  bool take_place_for_waiter_locked(Clock::time_point now);
+  void lose_place_locked();
+  bool too_many_locked() const { return total_ - closing_ > limits_.size + limits_.reserve; }  // the size was made smaller
+  void leave_line_locked();  // nobody waits here for room under a cap any more
+  bool can_take_locked() const { return !paused_ && (idle_total_ > 0 || (total_ < limits_.size && !draining_)); }
   // The worker whose idle connection is next for `worker`. Precondition: there is one.
   std::size_t next_idle_locked(unsigned worker) const;
   std::unique_ptr<ServerConnection> pop_idle_locked(std::size_t worker);
@@ -130,6 +139,10 @@ class Pool {
   bool remove_waiter(CheckoutTicket ticket);  // false: already handed something
   std::optional<protocol::SqlError> recent_failure_locked(Clock::time_point now) const;
   std::optional<Waiter> next_waiter_locked(unsigned worker);
+
+  void close_locked();        // one more is being closed; leave() follows
+  void leave(std::unique_ptr<ServerConnection> connection);
+  void left();
 
   // Opens a connection on the calling worker for `bound` (id 0: for whoever waits longest).
   void connect(CheckoutTicket bound);
@@ -145,6 +158,10 @@ class Pool {
   // Every so often on each worker: expired connections are closed, waiting requests get new ones while the budget allows.
   void maintain(unsigned worker);
   void close_idle(unsigned worker);
+  // ---- pool_room.cpp
+  void on_room();                  // it is this pool's turn under the caps
+  bool evict_for(Pool& needy);     // closes the connection that is idle longest; false: none is
+  void finish_eviction(ServerConnection* claimed);
   // Idle connections go to waiters (after a group request did not take them).
   void serve_waiters(unsigned worker);
 
@@ -157,9 +174,12 @@ class Pool {
   std::vector<std::unique_ptr<ServerConnection>> claimed_;            // on their way out of another worker
   std::deque<Waiter> waiters_;
   std::optional<Failure> failure_;
-  unsigned total_ = 0, idle_total_ = 0, connecting_ = 0;
+  unsigned total_ = 0, connecting_ = 0, closing_ = 0;  // total_: all, also what is being closed
+  std::atomic<unsigned> idle_total_{0};                // changed under the mutex; Caps looks without it
   bool draining_ = false, paused_ = false;
   ServerCensus census_;
+  Caps::Share share_{*this};
+  bool in_line_ = false;     // waits for room under a cap
   PoolStats counters_;
   PinCounts pins_;
   std::atomic<bool> sequence_readers_{false};

@@ -44,11 +44,12 @@ void Pool::on_connect_failed(const protocol::SqlError& error, CheckoutTicket bou
   {
     const std::lock_guard lock(mutex_);
     --connecting_;
-    --total_;
+    lose_place_locked();
     ++counters_.connect_failures;
     failure_ = Failure{error, Clock::now()};
     // Nobody will come back to serve the queue: its requests get the server's own error instead of a silent wait.
-    if (total_ == connecting_ && !paused_) failed.swap(waiters_);
+    if (total_ - closing_ == connecting_ && !paused_) failed.swap(waiters_);
+    leave_line_locked();
   }
   auto tell = [this, &error](CheckoutTicket to) {
     manager_.worker(to.worker).post([this, to, error] {
@@ -63,18 +64,20 @@ void Pool::on_connect_failed(const protocol::SqlError& error, CheckoutTicket bou
 void Pool::maintain(unsigned worker) {
   const auto now = Clock::now();
   std::vector<std::unique_ptr<ServerConnection>> expired;
-  bool open = false;
+  bool open = false, starved = false;
   {
     const std::lock_guard lock(mutex_);
     auto& list = idle_[worker];
-    unsigned dispensable = total_ > limits_.min ? total_ - limits_.min : 0;
+    const unsigned living = total_ - closing_;
+    unsigned dispensable = living > limits_.min ? living - limits_.min : 0;
     for (auto i = list.begin(); i != list.end();) {
       const bool idle_too_long = (*i)->idle_longer_than(now, limits_.idle_timeout) && dispensable > 0;
-      const bool too_many = total_ - expired.size() > limits_.size + limits_.reserve;  // the size was made smaller
+      const bool too_many = too_many_locked() || (manager_.caps().strained() && manager_.caps().excess(share_));
       if (draining_ || paused_ || too_many || (*i)->expired(now, target_.get()) || idle_too_long) {
         expired.push_back(std::move(*i));
         i = list.erase(i);
         --idle_total_;
+        close_locked();
         if (dispensable > 0) --dispensable;
       } else {
         ++i;
@@ -83,14 +86,12 @@ void Pool::maintain(unsigned worker) {
     const bool oldest_starves = !waiters_.empty() && now - waiters_.front().since > std::chrono::seconds(5);
     const unsigned cap = limits_.size + (oldest_starves ? limits_.reserve : 0);
     open = !draining_ && !paused_ && total_ < cap && connecting_ == 0 && !recent_failure_locked(now) &&
-           (!waiters_.empty() || total_ < limits_.min);
-    if (open) {
-      ++total_;
-      ++connecting_;
-    }
+           (!waiters_.empty() || total_ < limits_.min) && take_place_locked(!waiters_.empty(), cap);
+    starved = in_line_;
   }
-  for (auto& connection : expired) discard(std::move(connection));
+  for (auto& connection : expired) leave(std::move(connection));
   if (open) connect({});
+  if (starved) manager_.make_room(*this);
 }
 
 void Pool::close_idle(unsigned worker) {

@@ -85,6 +85,7 @@ void PoolManager::enqueue_group(CheckoutTicket ticket) {
 }
 
 void PoolManager::remove_group(CheckoutTicket ticket) {
+  caps_.leave(ticket);
   const std::lock_guard lock(groups_mutex_);
   std::erase_if(groups_, [&](const CheckoutTicket& t) { return t.worker == ticket.worker && t.id == ticket.id; });
   groups_waiting_.store(static_cast<unsigned>(groups_.size()), std::memory_order_relaxed);

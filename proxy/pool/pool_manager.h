@@ -40,6 +40,7 @@ class PoolManager {
   net::Worker& worker(unsigned index) { return *workers_[index]; }
   unsigned worker_count() const { return static_cast<unsigned>(workers_.size()); }
   LoginServices& services() { return services_; }
+  Caps& caps() { return caps_; }
 
   // Runs the pools' housekeeping for this worker; called by the worker's own timer.
   void maintain(net::Worker& worker);
@@ -51,6 +52,7 @@ class PoolManager {
   void close_idle(net::Worker& worker);
 
  private:
+  friend class Caps;
   friend class Pool;
   friend class Checkout;
 
@@ -66,6 +68,12 @@ class PoolManager {
   bool groups_waiting() const { return groups_waiting_.load(std::memory_order_relaxed) != 0; }
   void retry_groups();
 
+  // Closes an idle connection of another pool, where that gives room to this one under the caps: of the pool that has
+  // most, among these the one idle longest. Not under any pool's mutex.
+  void make_room(Pool& needy);
+  void post_room(Pool& pool);  // Pool::on_room() on some worker
+
+  Caps caps_{*this};
   std::vector<net::Worker*> workers_;
   LoginServices& services_;
   Holds holds_;

@@ -11,7 +11,7 @@ namespace {
 protocol::SqlError full(const Pool& pool) {
   return {"53300", "no server connection is free for a connection of its own",
           "Pool of " + pool.target()->label + " for user \"" + pool.key().user + "\": " +
-              std::to_string(pool.stats().total) + " in use, " + std::to_string(pool.limits().size) + " allowed.",
+              std::to_string(pool.stats().total) + " in use, " + std::to_string(pool.limits().size) + " allowed." + pool.reached_caps(),
           "Raise pool.size.", {}, {}};
 }
 
@@ -27,7 +27,7 @@ void Pool::open_own(std::shared_ptr<const ServerTarget> target, Owned done) {
     const std::lock_guard lock(mutex_);
     // Whoever waits was there before. A place comes first: the idle connections are of use to others.
     if (waiters_.empty() && !draining_ && !paused_)
-      take = take_place_locked() ? Take::Connecting : take_locked(here.index(), idle, claimed);
+      take = take_place_locked(false) ? Take::Connecting : take_idle_locked(here.index(), idle, claimed);
     if (take == Take::Leased || take == Take::Migrating) ++connecting_;  // its place changes hands
   }
   switch (take) {
@@ -36,9 +36,9 @@ void Pool::open_own(std::shared_ptr<const ServerTarget> target, Owned done) {
       return;
     case Take::Connecting: break;
     case Take::Leased:
-      idle->terminate();
+      idle->terminate([this, &here, target, held] { connect_own(here, target, held); });
       here.defer([gone = std::shared_ptr<ServerConnection>(std::move(idle))] {});
-      break;
+      return;
     case Take::Migrating:
       claimed->worker().post([this, claimed, target, held, &here] {
         std::shared_ptr<ServerConnection> gone;
@@ -48,9 +48,10 @@ void Pool::open_own(std::shared_ptr<const ServerTarget> target, Owned done) {
           gone = std::move(*at);
           claimed_.erase(at);
         }
-        gone->terminate();
+        gone->terminate([this, target, held, &here] {
+          here.post([this, target, held, &here] { connect_own(here, target, held); });
+        });
         gone->worker().defer([gone] {});
-        here.post([this, target, held, &here] { connect_own(here, target, held); });
       });
       return;
   }
@@ -67,8 +68,8 @@ void Pool::connect_own(net::Worker& here, std::shared_ptr<const ServerTarget> ta
                              --connecting_;
                              if (!connection) {
                                // Not kept as the pool's failure: others may be let in where this one is not.
-                               --total_;
-                               open = connecting_ < waiters_.size() && take_place_locked();
+                               lose_place_locked();
+                               open = take_place_for_waiter_locked(Clock::now());
                              }
                            }
                            if (open) connect({});

@@ -93,16 +93,19 @@ void ServerConnection::attach(net::Worker& worker) {
   stream_ = std::move(*adopted);
 }
 
-void ServerConnection::terminate() {
+void ServerConnection::terminate(net::Task ended) {
   state_ = State::Closed;
   user_ = nullptr;
-  if (!stream_ || !stream_->is_open()) return;
+  if (!stream_ || !stream_->is_open()) {
+    if (ended) worker_->defer(std::move(ended));
+    return;
+  }
   if (!broken_ && !frames.streaming()) {
     std::string bye;
     protocol::encode_terminate(bye);
     stream_->send(bye);
   }
-  net::Stream::finish(std::move(stream_), std::chrono::milliseconds(1000));
+  net::Stream::finish(std::move(stream_), kGoodbye, std::move(ended));
 }
 
 std::size_t ServerConnection::on_bytes(std::string_view bytes) {

@@ -100,7 +100,10 @@ class ServerConnection final : public net::StreamHandler {
   void mark_broken() { broken_ = true; }
   void detach();                    // off its worker; only the pool calls it
   void attach(net::Worker& worker); // may leave it broken()
-  void terminate();                 // Terminate message, then the socket is closed
+  // Terminate message, then the socket is closed. `ended` is deferred on the worker when the server has closed its side too
+  // (its process counts against the server's limits until then) or has not for kGoodbye; not when the worker stops.
+  static constexpr auto kGoodbye = std::chrono::seconds(5);
+  void terminate(net::Task ended = {});
 
  private:
   enum class State { Resolving, Connecting, AwaitTlsAnswer, AwaitTls, Login, Ready, Closed };

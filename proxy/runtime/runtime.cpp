@@ -120,6 +120,7 @@ std::optional<std::pair<std::shared_ptr<const pool::ServerTarget>, pool::PoolLim
   limits.max_prepared_statements = effective.max_prepared_statements;
   limits.max_pinned = effective.max_pinned;
   limits.round_robin = effective.server_round_robin;
+  limits.caps = {effective.max_connections, cluster->max_server_connections, config.listen.max_server_connections};
   return std::make_pair(std::shared_ptr<const pool::ServerTarget>(std::move(target)), limits);
 }
 

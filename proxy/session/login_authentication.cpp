@@ -163,8 +163,13 @@ void Login::authenticated(const protocol::AuthDone& done) {
 bool Login::take_slot() {
   const auto& config = *context_.snapshot()->config;
   const config::User* user = config.find_user(identity_.user);
+  const config::Cluster* cluster = is_console() ? nullptr : config.find_cluster(identity_.database);
   auto slot = context_.runtime.client_slots.take(
-      identity_.user, {.all = config.listen.max_clients, .user = user ? user->max_client_connections : 0, .count_all = !is_console()});
+      identity_.user, identity_.database,
+      {.all = config.listen.max_clients,
+       .user = user ? user->max_client_connections : 0,
+       .database = cluster ? cluster->max_client_connections : 0,
+       .count_all = !is_console()});
   if (!slot) return fail(slot.error()), false;
   identity_.slot = std::move(*slot);
   return true;

@@ -16,41 +16,51 @@ std::string message(const protocol::Result<ClientSlots::Slot>& result) {
 
 TEST(ClientSlots, EachUserHasACapOfItsOwn) {
   ClientSlots slots;
-  auto first = slots.take("app", {.all = 10, .user = 1});
+  auto first = slots.take("app", "shop", {.all = 10, .user = 1});
   EXPECT_EQ(message(first), "");
-  EXPECT_EQ(message(slots.take("app", {.all = 10, .user = 1})), "53300 too many connections for role \"app\"");
-  EXPECT_EQ(message(slots.take("other", {.all = 10, .user = 1})), "");
+  EXPECT_EQ(message(slots.take("app", "shop", {.all = 10, .user = 1})), "53300 too many connections for role \"app\"");
+  EXPECT_EQ(message(slots.take("other", "shop", {.all = 10, .user = 1})), "");
   EXPECT_EQ(slots.all(), 1u);
-  first = slots.take("x", {});
-  EXPECT_EQ(message(slots.take("app", {.all = 10, .user = 1})), "");
+  first = slots.take("x", "shop", {});
+  EXPECT_EQ(message(slots.take("app", "shop", {.all = 10, .user = 1})), "");
+}
+
+TEST(ClientSlots, EachDatabaseHasACapOfItsOwn) {
+  ClientSlots slots;
+  auto first = slots.take("app", "shop", {.database = 1});
+  EXPECT_EQ(message(first), "");
+  EXPECT_EQ(message(slots.take("other", "shop", {.database = 1})), "53300 too many connections for database \"shop\"");
+  EXPECT_EQ(message(slots.take("other", "elsewhere", {.database = 1})), "");
+  first = slots.take("x", "elsewhere", {});
+  EXPECT_EQ(message(slots.take("other", "shop", {.database = 1})), "");
 }
 
 TEST(ClientSlots, AllTogetherHaveOne) {
   ClientSlots slots;
-  const auto a = slots.take("a", {.all = 2}), b = slots.take("b", {.all = 2});
-  EXPECT_EQ(message(slots.take("c", {.all = 2})), "53300 sorry, too many clients already");
+  const auto a = slots.take("a", "shop", {.all = 2}), b = slots.take("b", "shop", {.all = 2});
+  EXPECT_EQ(message(slots.take("c", "shop", {.all = 2})), "53300 sorry, too many clients already");
   // The console comes in when the rest is full, and counts for its user only.
-  const auto console = slots.take("c", {.all = 2, .user = 1, .count_all = false});
+  const auto console = slots.take("c", "shop", {.all = 2, .user = 1, .count_all = false});
   EXPECT_EQ(message(console), "");
   EXPECT_EQ(slots.all(), 2u);
-  EXPECT_EQ(message(slots.take("c", {.all = 3, .user = 1})), "53300 too many connections for role \"c\"");
+  EXPECT_EQ(message(slots.take("c", "shop", {.all = 3, .user = 1})), "53300 too many connections for role \"c\"");
 }
 
 TEST(ClientSlots, ALowerCapHoldsForTheNext) {
   ClientSlots slots;
-  std::optional a = slots.take("a", {.user = 3}), b = slots.take("a", {.user = 3});
-  EXPECT_NE(message(slots.take("a", {.user = 1})), "");
+  std::optional a = slots.take("a", "shop", {.user = 3}), b = slots.take("a", "shop", {.user = 3});
+  EXPECT_NE(message(slots.take("a", "shop", {.user = 1})), "");
   a.reset();
-  EXPECT_NE(message(slots.take("a", {.user = 1})), "");
+  EXPECT_NE(message(slots.take("a", "shop", {.user = 1})), "");
   b.reset();
-  EXPECT_EQ(message(slots.take("a", {.user = 1})), "");
+  EXPECT_EQ(message(slots.take("a", "shop", {.user = 1})), "");
 }
 
 TEST(ClientSlots, ASlotMayOutliveThem) {
   ClientSlots::Slot slot;
   {
     ClientSlots slots;
-    slot = slots.take("a", {}).value();
+    slot = slots.take("a", "shop", {}).value();
   }
   slot.reset();
 }
@@ -62,7 +72,7 @@ TEST(ClientSlots, ThreadsNeverExceedTheCap) {
   for (int t = 0; t < 4; ++t)
     threads.emplace_back([&] {
       for (int i = 0; i < 5'000; ++i) {
-        auto slot = slots.take("a", {.all = 100, .user = 3});
+        auto slot = slots.take("a", "shop", {.all = 100, .user = 3});
         if (!slot) continue;
         const int now = ++held;
         int seen = most.load();

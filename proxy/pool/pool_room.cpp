@@ -1,0 +1,84 @@
+// Pool: its turns under the caps that it shares with others, and giving up idle connections for them.
+#include <algorithm>
+
+#include "proxy/pool/pool.h"
+#include "proxy/pool/pool_manager.h"
+#include "proxy/pool/server_connection.h"
+
+namespace pgweir::pool {
+
+std::string Pool::reached_caps() const { return manager_.caps_.explain(share_); }
+
+void Pool::on_room() {
+  unsigned worker = 0;
+  bool more = false;
+  {
+    const std::lock_guard lock(mutex_);
+    if (connecting_ >= waiters_.size() || draining_ || paused_ || total_ >= limits_.size) {
+      if (in_line_) manager_.caps().leave(share_);
+      in_line_ = false;
+      return;
+    }
+    if (!take_place_locked()) return;  // in the line still
+    worker = waiters_.front().ticket.worker;
+    more = connecting_ < waiters_.size() && total_ < limits_.size;
+    if (more) {  // behind the others
+      in_line_ = true;
+      manager_.caps().wait(share_);
+    }
+  }
+  manager_.worker(worker).post([this] { connect({}); });
+  if (more) manager_.make_room(*this);
+}
+
+bool Pool::evict_for(Pool& needy) {
+  ServerConnection* claimed = nullptr;
+  {
+    const std::lock_guard lock(mutex_);
+    std::vector<std::unique_ptr<ServerConnection>>* from = nullptr;
+    std::size_t oldest = 0;
+    for (auto& list : idle_)
+      for (std::size_t i = 0; i < list.size(); ++i)
+        if (!from || list[i]->idle_since() < (*from)[oldest]->idle_since()) {
+          from = &list;
+          oldest = i;
+        }
+    if (!from) return false;
+    if (!manager_.caps().evicts(share_, needy.share_)) return true;  // others have made room meanwhile
+    ++closing_;
+    ++counters_.evictions;
+    claimed = (*from)[oldest].get();
+    claimed_.push_back(std::move((*from)[oldest]));
+    from->erase(from->begin() + static_cast<std::ptrdiff_t>(oldest));
+    --idle_total_;
+  }
+  claimed->worker().post([this, claimed] { finish_eviction(claimed); });
+  return true;
+}
+
+// On the worker that the connection lives on.
+void Pool::finish_eviction(ServerConnection* claimed) {
+  std::unique_ptr<ServerConnection> connection;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto at = std::find_if(claimed_.begin(), claimed_.end(), [&](const auto& c) { return c.get() == claimed; });
+    connection = std::move(*at);
+    claimed_.erase(at);
+  }
+  leave(std::move(connection));
+}
+
+void PoolManager::post_room(Pool& pool) {
+  net::Worker* here = net::Worker::current();
+  (here ? *here : *workers_.front()).post([&pool] { pool.on_room(); });
+}
+
+void PoolManager::make_room(Pool& needy) {
+  // Its pool may empty itself meanwhile: then the next is asked.
+  for (int attempt = 0; attempt < 3; ++attempt) {
+    Pool* rich = caps_.richest(needy.share_);
+    if (rich == nullptr || rich->evict_for(needy)) return;
+  }
+}
+
+}  // namespace pgweir::pool
