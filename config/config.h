@@ -47,6 +47,7 @@ struct Listen {
   unsigned max_clients = 10000;
   unsigned max_server_connections = 0;  // of all pools together; 0: no cap
   bool reuse_port = false;
+  unsigned unix_socket_mode = 0777;     // permissions
   unsigned node_id = 0;             // 0-1023
   Duration client_login_timeout{60'000};
   unsigned max_unauthenticated = 1000;
@@ -91,11 +92,14 @@ struct Pool {
   PoolMode mode = PoolMode::Transaction;
   unsigned size = 20, min_size = 0, reserve_size = 0;
   unsigned max_connections = 0;  // server connections of one user of a cluster over all its shards; 0: no cap
+  Duration reserve_delay{5'000};  // how long somebody must wait before the reserve is opened
   Duration checkout_timeout{30'000};
   Duration server_connect_timeout{15'000};
   Duration server_idle_timeout{600'000};
   Duration server_lifetime{3'600'000};
+  Duration checkout_notice{5'000};  // after so long a client that waits for a server connection is told so; 0: never
   Duration query_timeout{0};
+  Duration transaction_timeout{0};
   Duration idle_in_transaction_timeout{0};
   Duration client_idle_timeout{0};
   unsigned max_prepared_statements = 200;  // per server connection

@@ -34,6 +34,12 @@ std::string show(const std::vector<Item>& items) {
   return text;
 }
 
+std::string octal(unsigned value) {
+  std::string digits;
+  for (; value != 0 || digits.size() < 4; value /= 8) digits.insert(digits.begin(), static_cast<char>('0' + value % 8));
+  return digits;
+}
+
 // Collects the settings of one section: put("size", 20) becomes "pool.size" = "20".
 class Sheet {
  public:
@@ -62,6 +68,7 @@ void describe_process(const Sheet& root, const Config& config) {
   listen.put("max_clients", config.listen.max_clients);
   listen.put("max_server_connections", config.listen.max_server_connections);
   listen.put("reuse_port", config.listen.reuse_port);
+  listen.put("unix_socket_mode", octal(config.listen.unix_socket_mode));
   listen.put("node_id", config.listen.node_id);
   listen.put("client_login_timeout", config.listen.client_login_timeout);
   listen.put("max_unauthenticated", config.listen.max_unauthenticated);
@@ -121,12 +128,15 @@ void describe_pool(const Sheet& sheet, const Pool& pool) {
   sheet.put("size", pool.size);
   sheet.put("min_size", pool.min_size);
   sheet.put("reserve_size", pool.reserve_size);
+  sheet.put("reserve_delay", pool.reserve_delay);
   sheet.put("max_connections", pool.max_connections);
   sheet.put("checkout_timeout", pool.checkout_timeout);
   sheet.put("server_connect_timeout", pool.server_connect_timeout);
   sheet.put("server_idle_timeout", pool.server_idle_timeout);
   sheet.put("server_lifetime", pool.server_lifetime);
+  sheet.put("checkout_notice", pool.checkout_notice);
   sheet.put("query_timeout", pool.query_timeout);
+  sheet.put("transaction_timeout", pool.transaction_timeout);
   sheet.put("idle_in_transaction_timeout", pool.idle_in_transaction_timeout);
   sheet.put("client_idle_timeout", pool.client_idle_timeout);
   sheet.put("max_prepared_statements", pool.max_prepared_statements);

@@ -44,6 +44,16 @@ void read_peers(const ReadContext& context, Config& config) {
   }
 }
 
+void read_socket_mode(const Section& section, unsigned& mode) {
+  std::string digits;
+  section.read("unix_socket_mode", digits);
+  if (!section.has("unix_socket_mode")) return;
+  if (!digits.empty() && digits.size() <= 4 && digits.find_first_not_of("01234567") == std::string::npos && std::stoul(digits, nullptr, 8) <= 0777)
+    mode = static_cast<unsigned>(std::stoul(digits, nullptr, 8));
+  else
+    section.findings().error(section.value_place("unix_socket_mode"), "\"unix_socket_mode\" in [listen] must be octal digits up to 777", "for example \"0770\"");
+}
+
 }  // namespace
 
 void read_listen(const ReadContext& context, Config& config) {
@@ -56,6 +66,7 @@ void read_listen(const ReadContext& context, Config& config) {
   section.read("max_clients", listen.max_clients, 1, 1'000'000);
   section.read("max_server_connections", listen.max_server_connections, 0, 1'000'000);
   section.read("reuse_port", listen.reuse_port);
+  read_socket_mode(section, listen.unix_socket_mode);
   section.read("node_id", listen.node_id, 0, kMaxNodeId);
   section.read("client_login_timeout", listen.client_login_timeout);
   section.read("max_unauthenticated", listen.max_unauthenticated, 1, 1'000'000);

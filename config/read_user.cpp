@@ -24,12 +24,15 @@ void read_pool(const Section& section, Pool& pool) {
   section.read("size", pool.size, 1, kMaxPool);
   section.read("min_size", pool.min_size, 0, kMaxPool);
   section.read("reserve_size", pool.reserve_size, 0, kMaxPool);
+  section.read("reserve_delay", pool.reserve_delay);
   section.read("max_connections", pool.max_connections, 0, kMaxPool);
   section.read("checkout_timeout", pool.checkout_timeout);
   section.read("server_connect_timeout", pool.server_connect_timeout);
   section.read("server_idle_timeout", pool.server_idle_timeout);
   section.read("server_lifetime", pool.server_lifetime);
+  section.read("checkout_notice", pool.checkout_notice);
   section.read("query_timeout", pool.query_timeout);
+  section.read("transaction_timeout", pool.transaction_timeout);
   section.read("idle_in_transaction_timeout", pool.idle_in_transaction_timeout);
   section.read("client_idle_timeout", pool.client_idle_timeout);
   section.read("max_prepared_statements", pool.max_prepared_statements, 0, kMaxPool);

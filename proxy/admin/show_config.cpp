@@ -9,7 +9,7 @@ namespace {
 
 // What a reload keeps (server/reload.h), because sockets, threads and ids exist already.
 bool changeable(std::string_view key) {
-  return key != "listen.address" && key != "listen.workers" && key != "listen.reuse_port" && key != "listen.node_id";
+  return key != "listen.address" && key != "listen.workers" && key != "listen.reuse_port" && key != "listen.unix_socket_mode" && key != "listen.node_id";
 }
 
 }  // namespace

@@ -19,10 +19,19 @@ bool starting_up(const std::string& error) {
 
 Probe failed(const std::string& error) { return {starting_up(error) ? State::Recovering : State::Down, error}; }
 
+// A server at its limit of connections (53300; InitPostgres, ProcessStartupPacket) is not down.
+bool full(const std::string& error) {
+  return error.find("too many clients already") != std::string::npos || error.find("too many connections for") != std::string::npos ||
+         error.find("remaining connection slots are reserved") != std::string::npos;
+}
+
 }  // namespace
 
 Async<Probe> HealthProbe::run() {
-  if (auto error = co_await connection_.ensure(login_, kProbeBound)) co_return failed(error->message);
+  if (auto error = co_await connection_.ensure(login_, kProbeBound)) {
+    if (full(error->message)) co_return Probe{State::Up, {}};
+    co_return failed(error->message);
+  }
   const Reply reply = co_await connection_.query("SELECT pg_is_in_recovery()", kProbeBound);
   if (!reply.ok() || reply.results.size() != 1 || reply.results[0].rows() != 1) {
     connection_.close();

@@ -127,6 +127,8 @@ struct Resolver::Shared {
   }
 };
 
+Duration Resolver::ttl() const { return shared_->options.ttl; }
+
 Resolver::Resolver() : Resolver(Options{}) {}
 
 Resolver::Resolver(const Options& options, Lookup lookup) : shared_(std::make_shared<Shared>()) {

@@ -40,6 +40,7 @@ class Resolver {
   Resolver(const Resolver&) = delete;
   Resolver& operator=(const Resolver&) = delete;
 
+  Duration ttl() const;
   // Without waiting: unix sockets, numeric addresses and cached names (stale ones not). Any thread.
   std::optional<Addresses> try_resolve(const config::Endpoint& endpoint);
   // Always answers through the executor, exactly once. Error kinds: Timeout, Limit, Io (the name does not exist).

@@ -331,6 +331,7 @@ void Stream::set_keepalive(int idle, int interval, int count) {
   if (idle > 0) set(IPPROTO_TCP, TCP_KEEPIDLE, idle);
   if (interval > 0) set(IPPROTO_TCP, TCP_KEEPINTVL, interval);
   if (count > 0) set(IPPROTO_TCP, TCP_KEEPCNT, count);
+  if (idle > 0 && interval > 0 && count > 0) set(IPPROTO_TCP, TCP_USER_TIMEOUT, 1000 * (idle + interval * count));
 }
 
 }  // namespace pgweir::net

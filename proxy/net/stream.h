@@ -142,7 +142,8 @@ class Stream final : public Disposable, private IoWatch {
   SocketAddress local_address() const;
   std::uint64_t bytes_in() const { return bytes_in_; }    // on the wire
   std::uint64_t bytes_out() const { return bytes_out_; }
-  // SO_KEEPALIVE with these times in seconds (0: the system's default); no-op for unix sockets.
+  // SO_KEEPALIVE with these times in seconds (0: the system's default), and where none is 0 the same bound, idle + interval *
+  // count, for what the peer does not acknowledge (TCP_USER_TIMEOUT); no-op for unix sockets.
   void set_keepalive(int idle, int interval, int count);
 
   static constexpr std::size_t kDirect = 16 * 1024;

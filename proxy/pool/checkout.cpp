@@ -1,6 +1,7 @@
 #include "proxy/pool/checkout.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "proxy/pool/pool_manager.h"
 #include "proxy/pool/server_connection.h"
@@ -8,27 +9,33 @@
 namespace pgweir::pool {
 namespace {
 
-protocol::SqlError timeout_error(const Pool& pool, std::chrono::microseconds waited) {
+std::string in_ms(std::chrono::microseconds time) {
+  return std::to_string(std::chrono::ceil<std::chrono::milliseconds>(time).count()) + " ms";
+}
+
+std::string numbers(const Pool& pool, const std::string& caps) {
   const auto stats = pool.stats();
   const auto limits = pool.limits();
+  std::string text = "Pool of " + pool.target()->label + " for user \"" + pool.key().user + "\": ";
+  text += std::to_string(stats.total - stats.idle - stats.connecting) + " active, " + std::to_string(stats.idle) + " idle, ";
+  text += std::to_string(stats.connecting) + " connecting, ";
+  if (stats.closing != 0) text += std::to_string(stats.closing) + " closing, ";
+  text += std::to_string(limits.size) + " allowed, " + std::to_string(stats.waiting) + " waiting.";
+  return text + (pool.paused() ? " It is paused." : "") + caps;
+}
+
+protocol::SqlError timeout_error(const Pool& pool, std::chrono::microseconds waited) {
   const std::string caps = pool.reached_caps();
-  protocol::SqlError error;
-  error.sqlstate = "53300";
-  error.message = "no server connection became free in " +
-                  std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(waited).count()) + " ms";
-  error.detail = "Pool of " + pool.target()->label + " for user \"" + pool.key().user + "\": " +
-                 std::to_string(stats.total - stats.idle - stats.connecting) + " active, " + std::to_string(stats.idle) + " idle, " +
-                 std::to_string(stats.connecting) + " connecting, " +
-                 (stats.closing != 0 ? std::to_string(stats.closing) + " closing, " : "") + std::to_string(limits.size) + " allowed, " +
-                 std::to_string(stats.waiting) + " waiting." + (pool.paused() ? " It is paused." : "") + caps;
-  error.hint = std::string("Raise ") + (caps.empty() ? "pool.size" : "the limit") +
-               " or pool.checkout_timeout, or shorten the transactions that hold connections.";
-  return error;
+  return {"53300", "no server connection became free in " + in_ms(waited), numbers(pool, caps),
+          std::string("Raise ") + (caps.empty() ? "pool.size" : "the limit") +
+              " or pool.checkout_timeout, or shorten the transactions that hold connections.",
+          {}, {}};
 }
 
 }  // namespace
 
-std::vector<Lease> Checkout::start(net::Worker& worker, std::span<Pool* const> pools, config::Duration timeout, std::uint64_t prefer) {
+std::vector<Lease> Checkout::start(net::Worker& worker, std::span<Pool* const> pools, config::Duration timeout, std::uint64_t prefer,
+                                   config::Duration notice) {
   if (pools.size() == 1) {
     // The usual case: an idle connection on this very worker, nobody waiting.
     while (auto idle = pools.front()->take_own_idle(worker.index(), prefer)) {
@@ -85,8 +92,14 @@ std::vector<Lease> Checkout::start(net::Worker& worker, std::span<Pool* const> p
     finish();
     return std::move(leases_);
   }
-  if (timeout.count() > 0) timer_.arm(worker, timeout);
+  arm(timeout, notice);
   return {};
+}
+
+void Checkout::arm(config::Duration timeout, config::Duration notice) {
+  notice_ = notice.count() > 0 && (timeout.count() == 0 || notice < timeout);
+  timeout_ = notice_ && timeout.count() > 0 ? timeout - notice : timeout;
+  if (const auto first = notice_ ? notice : timeout_; first.count() > 0) timer_.arm(*worker_, first);
 }
 
 void Checkout::lease_idle(std::size_t index, std::unique_ptr<ServerConnection> idle) {
@@ -193,12 +206,19 @@ void Checkout::fail(const protocol::SqlError& error) {
   owner_.on_checkout_failed(copy);
 }
 
-void Checkout::on_timeout() {
-  waited_ = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - since_);
-  Pool* full = pools_.front();
+const Pool& Checkout::full_pool() const {
+  const Pool* full = pools_.front();
   for (std::size_t i = 0; i < pools_.size(); ++i)
     if (!leases_[i]) full = pools_[i];
-  fail(timeout_error(*full, waited_));
+  return *full;
+}
+
+void Checkout::on_timeout() {
+  waited_ = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - since_);
+  if (!std::exchange(notice_, false)) return fail(timeout_error(full_pool(), waited_));
+  if (timeout_.count() > 0) timer_.arm(*worker_, timeout_);
+  const Pool& full = full_pool();
+  owner_.on_checkout_slow({"00000", "waiting for a server connection for " + in_ms(waited_), numbers(full, full.reached_caps()), {}, {}, {}});
 }
 
 void Checkout::finish() {

@@ -17,6 +17,8 @@ class CheckoutOwner {
   virtual void on_checkout(std::vector<Lease> leases) = 0;
   // Timed out (53300... see Checkout::start), or the server's own error. Called once, never from within start().
   virtual void on_checkout_failed(const protocol::SqlError& error) = 0;
+  // It takes long (Checkout::start's `notice`): the pool's numbers. The wait goes on; not to be ended from within.
+  virtual void on_checkout_slow(const protocol::SqlError& notice) { (void)notice; }
 
  protected:
   ~CheckoutOwner() = default;
@@ -33,7 +35,9 @@ class Checkout {
   // vector, and the owner is called later. A wait longer than `timeout` (0: none) fails with 57014-class text that
   // carries the pool's numbers (SQLSTATE 53300).
   // prefer: id of the connection that is wanted of a single pool, if it is idle on this worker; 0: any.
-  std::vector<Lease> start(net::Worker& worker, std::span<Pool* const> pools, config::Duration timeout, std::uint64_t prefer = 0);
+  // notice: after so long the owner is told that it waits; 0: never.
+  std::vector<Lease> start(net::Worker& worker, std::span<Pool* const> pools, config::Duration timeout, std::uint64_t prefer = 0,
+                           config::Duration notice = config::Duration{0});
   // What was on its way is given back.
   void cancel();
   bool waiting() const { return id_ != 0; }
@@ -46,6 +50,7 @@ class Checkout {
  private:
   friend class Pool;
   friend class PoolManager;
+  void arm(config::Duration timeout, config::Duration notice);
   void start_group();
   void fail_later(const protocol::SqlError& error);
   bool reserve_group();            // true: every unit is leased, on its way or being made
@@ -53,6 +58,7 @@ class Checkout {
   void deliver(Pool& pool, std::unique_ptr<ServerConnection> connection);
   void fail(const protocol::SqlError& error);
   void on_timeout();
+  const Pool& full_pool() const;
   void complete_if_full();
   void replace_ended();
   void finish();                   // leaves the table and the timer
@@ -66,6 +72,8 @@ class Checkout {
   bool reserved_ = false;          // group: units are reserved
   Clock::time_point since_;
   std::chrono::microseconds waited_{0};
+  config::Duration timeout_{0};    // what is left behind the notice
+  bool notice_ = false;            // the timer stands for the notice
   net::Timer timer_;
 };
 

@@ -38,8 +38,9 @@ bool Holds::disabled(const std::string& cluster) const {
   return disabled_.contains(cluster);
 }
 
-std::shared_ptr<ServerFacts> ServerCensus::add(std::uint64_t id, std::shared_ptr<const ServerTarget> target) {
-  auto facts = std::make_shared<ServerFacts>(id, std::move(target));
+std::shared_ptr<ServerFacts> ServerCensus::add(std::uint64_t id, std::shared_ptr<const ServerTarget> target,
+                                               std::chrono::milliseconds lifetime) {
+  auto facts = std::make_shared<ServerFacts>(id, std::move(target), lifetime);
   const std::lock_guard lock(mutex_);
   std::erase_if(all_, [](const auto& entry) { return entry.second.expired(); });
   all_.emplace(id, facts);
@@ -108,7 +109,7 @@ void Pool::resume() {
 
 void Pool::reconnect() {
   census_.ask_to_close();
-  for (unsigned w = 0; w < manager_.worker_count(); ++w) manager_.worker(w).post([this, w] { maintain(w); });
+  maintain_everywhere();
 }
 
 std::vector<Pool*> PoolManager::of(const std::string& cluster) const {

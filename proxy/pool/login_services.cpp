@@ -4,6 +4,9 @@ namespace pgweir::pool {
 
 LoginServices::LoginServices() : thread_([this] { run(); }) {}
 
+LoginServices::LoginServices(const net::Resolver::Options& options, net::Resolver::Lookup lookup)
+    : resolver_(options, std::move(lookup)), thread_([this] { run(); }) {}
+
 LoginServices::~LoginServices() {
   {
     const std::lock_guard lock(mutex_);

@@ -24,6 +24,7 @@ namespace pgweir::pool {
 class LoginServices {
  public:
   LoginServices();
+  explicit LoginServices(const net::Resolver::Options& options, net::Resolver::Lookup lookup);
   ~LoginServices();
 
   net::Resolver& resolver() { return resolver_; }

@@ -100,6 +100,15 @@ std::unique_ptr<ServerConnection> Pool::pop_idle_locked(std::size_t worker) {
   return taken;
 }
 
+bool Pool::take_place_locked(bool wait) {
+  return take_place_locked(wait, waiters_.empty() || limits_.reserve == 0 ? limits_.size : allowed_locked(Clock::now()));
+}
+
+unsigned Pool::allowed_locked(Clock::time_point now) const {
+  const bool long_wait = !waiters_.empty() && now - waiters_.front().since > limits_.reserve_delay;
+  return limits_.size + (long_wait ? limits_.reserve : 0);
+}
+
 bool Pool::take_place_locked(bool wait, unsigned most) {
   if (total_ >= most || draining_ || paused_) return false;
   const bool taken = manager_.caps().take(share_, wait);
@@ -251,6 +260,10 @@ void Pool::left() {
     --total_;
     manager_.caps().left(share_);
     open = take_place_for_waiter_locked(Clock::now());
+    if (renew_ > 0) {
+      --renew_;
+      open = open || take_place_locked(false);
+    }
   }
   if (open) connect({});
   if (manager_.groups_waiting()) manager_.retry_groups();

@@ -39,6 +39,7 @@ using Clock = std::chrono::steady_clock;
 
 struct PoolLimits {
   unsigned size = 20, reserve = 0, min = 0;
+  config::Duration reserve_delay{5'000};  // what somebody must have waited before the reserve is opened
   config::Duration connect_timeout{15'000}, idle_timeout{600'000}, lifetime{3'600'000};
   unsigned max_prepared_statements = 200;
   unsigned max_pinned = 0;  // connections that clients may keep beyond their transactions; 0: all but one, at least one
@@ -121,7 +122,7 @@ class Pool {
   // One more connection, to be opened. False: the budget does not allow it; where that is for a cap and `wait`, the pool
   // waits for it. `most`: size, or with the reserve.
   bool take_place_locked(bool wait, unsigned most);
-  bool take_place_locked(bool wait = true) { return take_place_locked(wait, limits_.size); }
+  bool take_place_locked(bool wait = true);
   // For one who waits, as far as the budget goes; not where the pool waits in line under a cap (on_room() comes then), nor
   // just after a failure while others may come back.
   bool take_place_for_waiter_locked(Clock::time_point now);
@@ -158,6 +159,13 @@ class Pool {
   // Every so often on each worker: expired connections are closed, waiting requests get new ones while the budget allows.
   void maintain(unsigned worker);
   void close_idle(unsigned worker);
+  unsigned wanted_locked(Clock::time_point now) const;  // how many connections housekeeping would open
+  unsigned allowed_locked(Clock::time_point now) const; // size, and the reserve while somebody has waited long
+  // ---- pool_age.cpp: connections whose end is known, and those that take their place
+  void replace_aging(Clock::time_point now);
+  void open_instead(std::shared_ptr<ServerFacts> old);
+  void follow_name(Clock::time_point now);  // those to addresses that the server's name no longer has are to be closed
+  void maintain_everywhere();
   // ---- pool_room.cpp
   void on_room();                  // it is this pool's turn under the caps
   bool evict_for(Pool& needy);     // closes the connection that is idle longest; false: none is
@@ -180,6 +188,8 @@ class Pool {
   ServerCensus census_;
   Caps::Share share_{*this};
   bool in_line_ = false;     // waits for room under a cap
+  unsigned renew_ = 0;       // of those being closed: another one is to be opened when they have gone
+  Clock::time_point look_at_ages_{}, look_at_name_{};  // no need before; under the mutex
   PoolStats counters_;
   PinCounts pins_;
   std::atomic<bool> sequence_readers_{false};

@@ -61,10 +61,20 @@ void Pool::on_connect_failed(const protocol::SqlError& error, CheckoutTicket bou
   if (manager_.groups_waiting()) manager_.retry_groups();
 }
 
+unsigned Pool::wanted_locked(Clock::time_point now) const {
+  if (connecting_ != 0 || recent_failure_locked(now)) return 0;
+  if (waiters_.empty()) return limits_.min > total_ ? limits_.min - total_ : 0;
+  if (failure_) return 1;  // one attempt at a time
+  if (total_ < limits_.size) return static_cast<unsigned>(waiters_.size());
+  return static_cast<unsigned>(std::count_if(waiters_.begin(), waiters_.end(),
+                                             [&](const Waiter& one) { return now - one.since > limits_.reserve_delay; }));
+}
+
 void Pool::maintain(unsigned worker) {
   const auto now = Clock::now();
-  std::vector<std::unique_ptr<ServerConnection>> expired;
-  bool open = false, starved = false;
+  std::vector<std::unique_ptr<ServerConnection>> ended;
+  unsigned open = 0;
+  bool starved = false;
   {
     const std::lock_guard lock(mutex_);
     auto& list = idle_[worker];
@@ -73,8 +83,10 @@ void Pool::maintain(unsigned worker) {
     for (auto i = list.begin(); i != list.end();) {
       const bool idle_too_long = (*i)->idle_longer_than(now, limits_.idle_timeout) && dispensable > 0;
       const bool too_many = too_many_locked() || (manager_.caps().strained() && manager_.caps().excess(share_));
-      if (draining_ || paused_ || too_many || (*i)->expired(now, target_.get()) || idle_too_long) {
-        expired.push_back(std::move(*i));
+      const bool unwanted = draining_ || paused_ || too_many || idle_too_long;
+      if (unwanted || (*i)->expired(now, target_.get())) {
+        if (!unwanted && (*i)->renewable(now)) ++renew_;
+        ended.push_back(std::move(*i));
         i = list.erase(i);
         --idle_total_;
         close_locked();
@@ -83,15 +95,17 @@ void Pool::maintain(unsigned worker) {
         ++i;
       }
     }
-    const bool oldest_starves = !waiters_.empty() && now - waiters_.front().since > std::chrono::seconds(5);
-    const unsigned cap = limits_.size + (oldest_starves ? limits_.reserve : 0);
-    open = !draining_ && !paused_ && total_ < cap && connecting_ == 0 && !recent_failure_locked(now) &&
-           (!waiters_.empty() || total_ < limits_.min) && take_place_locked(!waiters_.empty(), cap);
+    constexpr unsigned kAtOnce = 8;  // so that a server that comes back is not met by all at once
+    for (unsigned wanted = std::min(wanted_locked(now), kAtOnce); wanted > 0; --wanted, ++open)
+      if (!take_place_locked(!waiters_.empty())) break;
     starved = in_line_;
   }
-  for (auto& connection : expired) leave(std::move(connection));
-  if (open) connect({});
+  for (auto& connection : ended) leave(std::move(connection));
+  for (; open > 0; --open) connect({});
   if (starved) manager_.make_room(*this);
+  if (worker != 0) return;
+  replace_aging(now);
+  follow_name(now);
 }
 
 void Pool::close_idle(unsigned worker) {

@@ -14,14 +14,15 @@ void Pool::on_room() {
   bool more = false;
   {
     const std::lock_guard lock(mutex_);
-    if (connecting_ >= waiters_.size() || draining_ || paused_ || total_ >= limits_.size) {
+    const unsigned allowed = allowed_locked(Clock::now());
+    if (connecting_ >= waiters_.size() || draining_ || paused_ || total_ >= allowed) {
       if (in_line_) manager_.caps().leave(share_);
       in_line_ = false;
       return;
     }
-    if (!take_place_locked()) return;  // in the line still
+    if (!take_place_locked(true, allowed)) return;  // in the line still
     worker = waiters_.front().ticket.worker;
-    more = connecting_ < waiters_.size() && total_ < limits_.size;
+    more = connecting_ < waiters_.size() && total_ < allowed;
     if (more) {  // behind the others
       in_line_ = true;
       manager_.caps().wait(share_);

@@ -32,10 +32,9 @@ ServerConnection::ServerConnection(net::Worker& worker, Pool& pool, std::shared_
       target_(std::move(target)),
       services_(services),
       id_(next_id.fetch_add(1, std::memory_order_relaxed)),
-      facts_(pool.census().add(id_, target_)),
-      created_(Clock::now()),
-      idle_since_(created_),
-      lifetime_(jittered(limits.lifetime)),
+      facts_(pool.census().add(id_, target_, jittered(limits.lifetime))),
+      idle_since_(facts_->connected_at),
+      connect_timeout_(limits.connect_timeout),
       alive_(std::make_shared<bool>(true)) {
   login_timer_.set<&ServerConnection::on_login_timeout>(this);
 }
@@ -70,7 +69,11 @@ void ServerConnection::become_leased() {
 }
 
 bool ServerConnection::expired(Clock::time_point now, const ServerTarget* current) const {
-  return broken_ || facts_->close_needed.load(std::memory_order_relaxed) || target_.get() != current || (lifetime_.count() > 0 && now - created_ > lifetime_);
+  return broken_ || facts_->close_needed.load(std::memory_order_relaxed) || target_.get() != current || now > facts_->ends_at;
+}
+
+bool ServerConnection::renewable(Clock::time_point now) const {
+  return now > facts_->ends_at && facts_->leased_at.load(std::memory_order_relaxed) != 0 && !facts_->replaced.load(std::memory_order_relaxed);
 }
 
 bool ServerConnection::idle_longer_than(Clock::time_point now, std::chrono::milliseconds bound) const {
@@ -144,6 +147,13 @@ void ServerConnection::on_drained() {
 
 void ServerConnection::on_closed(const net::StreamError& error) {
   broken_ = true;
+  if (state_ == State::Connecting && next_address_ < addresses_.size()) {  // the name has another
+    broken_ = false;
+    worker_->defer([this, alive = alive_] {
+      if (*alive && state_ == State::Connecting) connect_to_next();
+    });
+    return;
+  }
   if (state_ != State::Ready && state_ != State::Closed) {
     if (!last_error_.sqlstate.empty()) return fail(last_error_);
     return fail({"08006", "could not connect to server " + target_->label + " (" + target_->endpoint.to_string() + "): " + error.text,

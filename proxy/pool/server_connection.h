@@ -91,6 +91,8 @@ class ServerConnection final : public net::StreamHandler {
   void become_idle(Clock::time_point now);
   Clock::time_point idle_since() const { return idle_since_; }
   bool expired(Clock::time_point now, const ServerTarget* current) const;
+  // Its time is over, it has been of use, and nothing has taken its place.
+  bool renewable(Clock::time_point now) const;
   bool idle_longer_than(Clock::time_point now, std::chrono::milliseconds bound) const;
   bool broken() const { return broken_; }
   bool reusable() const { return !broken_ && !cancels->may_still_come; }
@@ -116,7 +118,7 @@ class ServerConnection final : public net::StreamHandler {
   void on_closed(const net::StreamError& error) override;
 
   void start();
-  void connect_to(const net::SocketAddress& address);
+  void connect_to_next();
   void send_startup();
   std::size_t on_tls_answer(std::string_view bytes);
   std::size_t on_login_bytes(std::string_view bytes);
@@ -139,6 +141,8 @@ class ServerConnection final : public net::StreamHandler {
   State state_ = State::Resolving;
   std::unique_ptr<net::Stream> stream_;
   net::Detached detached_;
+  std::vector<net::SocketAddress> addresses_;  // of the endpoint, while connecting
+  std::size_t next_address_ = 0;
   ServerUser* user_ = nullptr;
   bool broken_ = false;
   SettingsPtr parameters_ = Settings::empty();
@@ -148,8 +152,8 @@ class ServerConnection final : public net::StreamHandler {
   std::uint32_t protocol_ = protocol::kProtocol32;  // asked for, then agreed on
   bool server_answered_ = false;             // with a message of the login that was not an error
   protocol::SqlError last_error_;
-  Clock::time_point created_, idle_since_;
-  std::chrono::milliseconds lifetime_{0};
+  Clock::time_point idle_since_;
+  const std::chrono::milliseconds connect_timeout_;
 
   // Only while logging in.
   std::unique_ptr<protocol::ServerAuthenticator> authenticator_;

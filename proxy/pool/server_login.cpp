@@ -34,22 +34,31 @@ void ServerConnection::open(net::Worker& worker, Pool& pool, std::shared_ptr<con
 
 void ServerConnection::start() {
   if (auto known = services_.resolver().try_resolve(target_->endpoint); known && !known->empty())
-    return connect_to(known->front());
+    return addresses_ = std::move(*known), next_address_ = 0, connect_to_next();
   services_.resolver().resolve(target_->endpoint, std::chrono::milliseconds(5000), *worker_,
                                [this, alive = alive_](net::Result<net::Resolver::Addresses> result) {
                                  if (!*alive || state_ != State::Resolving) return;
                                  if (!result)
                                    return fail({"08001", "could not resolve " + target_->endpoint.to_string() + ": " + result.error().text, {}, {}, {}, {}});
-                                 connect_to(result->front());
+                                 addresses_ = std::move(*result);
+                                 next_address_ = 0;
+                                 connect_to_next();
                                });
 }
 
-void ServerConnection::connect_to(const net::SocketAddress& address) {
+// As libpq, all addresses of a name are tried: "localhost" is often ::1 first. Each but the last gets its part of the time.
+void ServerConnection::connect_to_next() {
   state_ = State::Connecting;
-  stream_ = net::Stream::connect(*worker_, address, std::chrono::milliseconds(0), this);
+  if (stream_) worker_->dispose(std::move(stream_));
+  const auto& address = addresses_[next_address_++];
+  const bool last = next_address_ == addresses_.size();
+  const auto bound = last ? std::chrono::milliseconds(0) : connect_timeout_ / static_cast<int>(addresses_.size());
+  facts_->address.store(address_hash(address), std::memory_order_relaxed);
+  stream_ = net::Stream::connect(*worker_, address, bound, this);
 }
 
 void ServerConnection::on_connected() {
+  addresses_ = {};
   stream_->set_retain_limit(65u << 20);
   stream_->set_keepalive(60, 10, 3);
   const bool want_tls = !target_->endpoint.unix_socket && target_->tls.mode != config::TlsMode::Disable &&
@@ -221,7 +230,8 @@ void ServerConnection::on_ready() {
 }
 
 void ServerConnection::on_login_timeout() {
-  fail({"08001", "server " + target_->label + " (" + target_->endpoint.to_string() + ") did not complete the login in time", {},
+  fail({"08001", "server " + target_->label + " (" + target_->endpoint.to_string() + ") did not complete the login within " +
+                     std::to_string(connect_timeout_.count()) + " ms", {},
         "See pool.server_connect_timeout.", {}, {}});
 }
 

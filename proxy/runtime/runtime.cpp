@@ -113,6 +113,7 @@ std::optional<std::pair<std::shared_ptr<const pool::ServerTarget>, pool::PoolLim
   pool::PoolLimits limits;
   limits.size = effective.size;
   limits.reserve = effective.reserve_size;
+  limits.reserve_delay = effective.reserve_delay;
   limits.min = effective.min_size;
   limits.connect_timeout = effective.server_connect_timeout;
   limits.idle_timeout = effective.server_idle_timeout;

@@ -17,6 +17,7 @@ std::shared_ptr<const config::Config> keep_fixed_settings(const config::Config& 
   keep(config->listen.addresses, running.listen.addresses, "listen.address");
   keep(config->listen.workers, running.listen.workers, "listen.workers");
   keep(config->listen.reuse_port, running.listen.reuse_port, "listen.reuse_port");
+  keep(config->listen.unix_socket_mode, running.listen.unix_socket_mode, "listen.unix_socket_mode");
   keep(config->listen.node_id, running.listen.node_id, "listen.node_id");
   return config;
 }

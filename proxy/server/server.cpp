@@ -181,6 +181,7 @@ std::optional<std::string> Server::Impl::listen() {
       [](const net::StreamError& error) { log::warning("accepting clients pauses: {}", error.text); });
   net::ListenOptions options;
   options.reuse_port = config->listen.reuse_port;
+  options.unix_mode = config->listen.unix_socket_mode;
   for (const config::Endpoint& endpoint : config->listen.addresses) {
     auto sockets = net::listen_on(endpoint, options);
     if (!sockets.ok()) return sockets.error().text;

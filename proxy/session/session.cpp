@@ -1,5 +1,6 @@
 // Session: the client's stream, the dispatch of its messages, and its end.
 #include "proxy/session/session.h"
+#include "proxy/session/timeouts.h"
 
 #include <algorithm>
 
@@ -183,9 +184,14 @@ void Session::drain(bool now, bool servers) {
   // Servers that are kept (pinned, session mode) do not matter, what runs on them does.
   const bool at_boundary = mode_ == Mode::Open && !in_block() && !group_.open &&
                            std::all_of(links_.begin(), links_.end(), [](const auto& l) { return !l->open() || l->idle(); });
-  if (now || at_boundary)
-    fatal({"57P01", "terminating connection due to administrator command", {}, {}, {}, {}});
-  if (!servers || mode_ != Mode::Orphan) return;
+  const SqlError ended{"57P01", "terminating connection due to administrator command", {}, {}, {}, {}};
+  if (servers) return kill(ended);
+  if (now || at_boundary) fatal(ended);
+}
+
+void Session::kill(const SqlError& error) {
+  fatal(error);
+  if (mode_ != Mode::Orphan) return;
   for (auto& link : links_)
     if (link->open() && !link->idle()) send_cancel(context_, link->server());
   on_timer();
@@ -314,7 +320,7 @@ void Session::on_timer() {
   }
   if (mode_ == Mode::Settle || client_gone()) return;
   if (in_block() && mode_ == Mode::Open && (links_.empty() || !relay_ || relay_->quiet()))
-    return fatal({"25P03", "terminating connection due to idle-in-transaction timeout", {}, {}, {}, {}});
+    return fatal(idle_in_transaction(pool_settings()));
   if (mode_ != Mode::Open || (relay_ && !relay_->quiet())) cancel_overdue();
 }
 

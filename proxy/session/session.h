@@ -92,7 +92,7 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   }
   void send_error(const protocol::SqlError& error, protocol::Severity severity = protocol::Severity::Error);
   void send_ready();
-  void fatal(const protocol::SqlError& error);        // tells the client and ends
+  void fatal(const protocol::SqlError& error), kill(const protocol::SqlError& error);  // tells the client and ends; its servers too
   void end();                                         // ends without a word
   void orphan();
   void orphan_step();
@@ -120,7 +120,7 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   std::optional<protocol::SqlError> refuse_widening() const;
   std::vector<pool::Pool*> wanted_pools();
   void on_checkout(std::vector<pool::Lease> leases) override;
-  void on_checkout_failed(const protocol::SqlError& error) override;
+  void on_checkout_failed(const protocol::SqlError& error) override; void on_checkout_slow(const protocol::SqlError& notice) override;
   void add_links(std::vector<pool::Lease> leases);
   void prepare(Link& link);
   void prepared(Link& link, Injected& result);
@@ -333,9 +333,9 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   bool presenting_ = false;          // inside on_bytes: wake() need not resume
   net::Timer timer_;                 // idle in transaction, query timeout, orphan bound
   net::Timer idle_timer_;            // looks whether the client has gone silent: session_idle.cpp
-  std::uint32_t bursts_ = 0, seen_bursts_ = 0, rest_bursts_ = 0;   // of client bytes; at the last looks
+  std::uint32_t bursts_ = 0, seen_bursts_ = 0, rest_bursts_ = 0, seen_transactions_ = 0;  // at the last looks
   bool awake_ = false;               // the worker looks when this session rests: at_rest.cpp
-  std::chrono::steady_clock::time_point silent_since_ = std::chrono::steady_clock::now(), since_ = silent_since_;
+  std::chrono::steady_clock::time_point silent_since_ = std::chrono::steady_clock::now(), since_ = silent_since_, transaction_since_ = since_;
 
   runtime::SnapshotPtr snapshot_;
   std::shared_ptr<const routing::ClusterRouting> routing_;

@@ -1,9 +1,14 @@
-// Session: clients that send nothing, inside a transaction or outside.
+// Session: clients that send nothing, whose transaction takes too long, or who wait for a server connection.
 #include <algorithm>
 
+#include "protocol/backend_codec.h"
 #include "proxy/session/session.h"
+#include "proxy/session/timeouts.h"
 
 namespace pgweir::session {
+
+using protocol::SqlError;
+
 namespace {
 
 using Bound = std::chrono::milliseconds;
@@ -11,6 +16,29 @@ constexpr Bound kRarely{30'000};  // where no bound is set: a reload may set one
 constexpr Bound kOften{10};
 
 }  // namespace
+
+SqlError idle_in_transaction(const config::Pool& pool) {
+  return {"25P03", "terminating connection due to idle-in-transaction timeout",
+          "idle_in_transaction_timeout is " + std::to_string(pool.idle_in_transaction_timeout.count()) + " ms.", {}, {}, {}};
+}
+
+SqlError idle_outside(const config::Pool& pool) {
+  return {"57P05", "terminating connection due to idle-session timeout",
+          "client_idle_timeout is " + std::to_string(pool.client_idle_timeout.count()) + " ms.", {}, {}, {}};
+}
+
+SqlError long_transaction(const config::Pool& pool) {
+  return {"25P04", "terminating connection due to transaction timeout",
+          "transaction_timeout is " + std::to_string(pool.transaction_timeout.count()) + " ms.", {}, {}, {}};
+}
+
+void Session::on_checkout_slow(const SqlError& notice) {
+  const bool silent = std::all_of(links_.begin(), links_.end(), [](const auto& link) { return !link->open() || link->quiet(); });
+  if (!stream_ || client_gone() || !silent) return;  // half a message of a server may lie with the client
+  std::string told;
+  protocol::encode_notice(notice, protocol::Severity::Notice, told);
+  to_client(told);
+}
 
 // Looks four times in each bound, so that nothing has to be done for a message; a client is ended at most a quarter
 // late. The exact end of a transaction on one server is timer_'s business.
@@ -23,13 +51,14 @@ void Session::on_idle_tick() {
   if (!quiet || std::exchange(seen_bursts_, bursts_) != bursts_) silent_since_ = now;
   const Bound in_transaction = pool_settings().idle_in_transaction_timeout, outside = pool_settings().client_idle_timeout;
   const Bound bound = in_block() ? in_transaction : outside;
-  if (bound.count() > 0 && now - silent_since_ >= bound) {
-    return in_block() ? fatal({"25P03", "terminating connection due to idle-in-transaction timeout", {}, {}, {}, {}})
-                      : fatal({"57P05", "terminating connection due to idle-session timeout", {},
-                               "client_idle_timeout is " + std::to_string(bound.count()) + " ms.", {}, {}});
-  }
+  if (bound.count() > 0 && now - silent_since_ >= bound)
+    return fatal(in_block() ? idle_in_transaction(pool_settings()) : idle_outside(pool_settings()));
+  const Bound whole = pool_settings().transaction_timeout;
+  if ((quiet && !in_block()) || std::exchange(seen_transactions_, tally_.transactions()) != tally_.transactions()) transaction_since_ = now;
+  if (whole.count() > 0 && now - transaction_since_ >= whole)
+    return kill(long_transaction(pool_settings()));
   Bound next = kRarely;
-  for (const Bound one : {in_transaction, outside})
+  for (const Bound one : {in_transaction, outside, whole})
     if (one.count() > 0) next = std::min(next, std::max(one / 4, kOften));
   idle_timer_.arm(context_.worker, next);
 }

@@ -56,7 +56,8 @@ std::optional<SqlError> Session::acquire(const std::vector<Wanted>& wanted, Step
     const Mode before = mode_;
     mode_ = Mode::Checkout;
     if (!checkout_) checkout_ = std::make_unique<pool::Checkout>(*this);
-    auto leases = checkout_->start(context_.worker, wanted_pools(), pool_settings().checkout_timeout, wants_sequences_ ? sequence_server_ : 0);
+    auto leases = checkout_->start(context_.worker, wanted_pools(), pool_settings().checkout_timeout, wants_sequences_ ? sequence_server_ : 0,
+                                    pool_settings().checkout_notice);
     if (leases.empty()) {
       step = Step::Later;
       return std::nullopt;

@@ -18,6 +18,7 @@ class Tally {
   void ran_on(std::uint64_t server) { servers_ |= std::uint64_t{1} << (server % 64); }   // id of a server connection
   unsigned servers() const { return static_cast<unsigned>(std::popcount(servers_)); }    // different ones, or a few less
 
+  std::uint32_t transactions() const { return released_ + kept_; }
   void released() { ++released_; }                     // a transaction, after which its servers were given back,
   void kept(std::optional<pool::PinReason> reason);    // ... or kept; nullopt: because the pool's mode is session
   // "released=12 kept=3 servers=2 pins=temp_tables:3"

@@ -50,6 +50,52 @@ TEST_F(IdleTest, ATransactionThatNoServerHasSeenIsEndedToo) {
   EXPECT_EQ(raw_types(outside.query("SELECT 1")), "TDCZ");
 }
 
+TEST_F(IdleTest, ATransactionThatTakesTooLongIsEndedWithItsServer) {
+  NEEDS_PROXY();
+  start_trusting("transaction_timeout = \"400ms\"");
+  // Not one that goes on with the next transaction.
+  RawClient busy(port(), 5);
+  busy.log_in();
+  for (int i = 0; i < 12; ++i) EXPECT_EQ(raw_types(busy.query("BEGIN; SELECT pg_sleep(0.05); COMMIT")), "CTDCCZ");
+  RawClient slow(port(), 5);
+  slow.log_in();
+  slow.send(raw_query("SELECT pg_sleep(30)"));
+  const auto told = raw_find(slow.receive_until('\0'), 'E');
+  EXPECT_EQ(raw_field(told.body, 'C'), "25P04");
+  EXPECT_EQ(raw_field(told.body, 'D'), "transaction_timeout is 400 ms.");
+  EXPECT_TRUE(wait_until([] { return backends("query LIKE '%pg_sleep(30)%' AND state = 'active'") == 0; }));
+  RawClient talking(port(), 5);
+  talking.log_in();
+  talking.query("BEGIN");
+  std::string types;
+  while (types.find('E') == std::string::npos) types = raw_types(talking.query("SELECT pg_sleep(0.05)"));
+  EXPECT_TRUE(no_transaction_is_open());
+}
+
+TEST_F(IdleTest, WhoWaitsLongForAServerIsToldAndGoesOnWaiting) {
+  NEEDS_PROXY();
+  start(1, "checkout_notice = \"100ms\"");
+  auto holder = connect(), waiting = connect();
+  holder.must("BEGIN; SELECT 1");
+  ASSERT_EQ(PQsendQuery(waiting.raw(), "SELECT 'served'"), 1);
+  std::vector<Report> notices;
+  EXPECT_TRUE(wait_until([&] {
+    PQconsumeInput(waiting.raw());
+    (void)PQisBusy(waiting.raw());
+    for (auto& one : waiting.take_notices()) notices.push_back(one);
+    return !notices.empty();
+  }));
+  holder.must("COMMIT");
+  const auto served = waiting.next();
+  ASSERT_TRUE(served);
+  EXPECT_EQ(served->value(), "served");
+  ASSERT_EQ(notices.size(), 1u);
+  EXPECT_EQ(notices[0].severity, "NOTICE");
+  EXPECT_EQ(notices[0].sqlstate, "00000");
+  EXPECT_THAT(notices[0].message, testing::StartsWith("waiting for a server connection for 1"));
+  EXPECT_THAT(notices[0].detail, testing::HasSubstr("1 active, 0 idle, 0 connecting, 1 allowed, 1 waiting."));
+}
+
 TEST_F(IdleTest, WithoutABoundNobodyIsDisconnected) {
   NEEDS_PROXY();
   start_trusting("");

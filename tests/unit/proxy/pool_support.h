@@ -193,7 +193,7 @@ class PoolTest : public ::testing::Test {
     std::vector<net::Worker*> pointers;
     for (unsigned i = 0; i < count; ++i)
       pointers.push_back(workers_.emplace_back(std::make_unique<net::Worker>(i)).get());
-    services_ = std::make_unique<LoginServices>();
+    if (!services_) services_ = std::make_unique<LoginServices>();
     manager_ = std::make_unique<PoolManager>(std::move(pointers), *services_);
     for (auto& worker : workers_) {
       worker->at_stop([this, at = worker.get()] { manager_->close_idle(*at); });
