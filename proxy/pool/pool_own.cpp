@@ -11,8 +11,8 @@ namespace {
 protocol::SqlError full(const Pool& pool) {
   return {"53300", "no server connection is free for a connection of its own",
           "Pool of " + pool.target()->label + " for user \"" + pool.key().user + "\": " +
-              std::to_string(pool.stats().total) + " in use, " + std::to_string(pool.limits().size) + " allowed." + pool.reached_caps(),
-          "Raise pool.size.", {}, {}};
+              std::to_string(pool.stats().total) + " in use, " + std::to_string(pool.limits().size) + " allowed." + (pool.paused() ? " It is paused." : "") + pool.reached_caps(),
+          pool.paused() ? "It goes on after RESUME." : "Raise pool.size.", {}, {}};
 }
 
 }  // namespace

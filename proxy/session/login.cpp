@@ -40,7 +40,10 @@ void Login::start() {
   stream_->resume();
 }
 
-void Login::on_timeout() { fail({"08P01", "the login took too long", {}, "See listen.client_login_timeout.", {}, {}}); }
+void Login::on_timeout() {
+  const auto bound = snapshot_->config->listen.client_login_timeout;
+  fail({"08P01", "the login took too long", "listen.client_login_timeout is " + std::to_string(bound.count()) + " ms.", {}, {}, {}});
+}
 
 void Login::on_closed(const net::StreamError&) { end(); }
 

@@ -160,7 +160,8 @@ void Session::on_closed(const net::StreamError&) {
 void Session::send_error(const SqlError& error, protocol::Severity severity) {
   context_.cells.count_error(error.sqlstate);
   std::string message;
-  protocol::encode_error(error, severity, message);
+  const bool late = overdue_ && error.sqlstate == "57014";
+  protocol::encode_error(late ? overdue_query(pool_settings()) : error, severity, message);
   to_client(message);
 }
 

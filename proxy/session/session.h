@@ -99,6 +99,7 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   void fail_copy_in(Link& link);
   void on_timer();
   void cancel_overdue();
+  bool retell_overdue(Link& link, const protocol::Frame& frame);   // session_idle.cpp
   bool takes_input() const { return mode_ == Mode::Open || mode_ == Mode::CopyData; }
   bool client_gone() const { return mode_ == Mode::Orphan || mode_ == Mode::Closed; }
 
@@ -372,7 +373,7 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   Tally tally_;
   bool reads_sequences_ = false, used_sequences_ = false, wants_sequences_ = false;  // asked for currval(); any use; by what asks for a server
   unsigned probation_ = 0;           // transactions after which a server was kept in case that it does
-  bool ddl_seen_ = false, copy_forward_ = false;   // copy_forward_: the CopyData being received goes to relay_
+  bool ddl_seen_ = false, overdue_ = false, copy_forward_ = false;   // overdue_: query_timeout has cancelled what runs; copy_forward_: the CopyData being received goes to relay_
   bool copy_partial_ = false, boundary_ = false, boundary_waits_ = false;   // only a part of it was sent; a Z came in this burst; ... meanwhile
   protocol::Boxed<Notifications> notifications_;
   bool light_ = false;               // the statement at work can neither listen nor notify: its server is taken as it is

@@ -31,6 +31,7 @@ void Session::cancel(std::shared_ptr<void> told) {
 
 // What runs has taken too long. A cancel that is under way already is enough.
 void Session::cancel_overdue() {
+  overdue_ = true;
   if (mode_ == Mode::Checkout) return cancel({});
   for (auto& link : links_)
     if (link->open() && !link->quiet()) send_cancel(context_, link->server());

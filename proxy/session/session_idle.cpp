@@ -32,6 +32,20 @@ SqlError long_transaction(const config::Pool& pool) {
           "transaction_timeout is " + std::to_string(pool.transaction_timeout.count()) + " ms.", {}, {}, {}};
 }
 
+SqlError overdue_query(const config::Pool& pool) {
+  return {"57014", "canceling statement due to query timeout", "query_timeout is " + std::to_string(pool.query_timeout.count()) + " ms.", {}, {}, {}};
+}
+
+// The server knows of a cancel request only, and says that its user wanted it.
+bool Session::retell_overdue(Link& link, const protocol::Frame& frame) {
+  const auto fields = protocol::decode_error(frame.body());
+  if (!fields || fields->sqlstate != "57014") return false;
+  std::string told;
+  protocol::encode_error(overdue_query(pool_settings()), protocol::Severity::Error, told);
+  link.flush_before(told);
+  return true;
+}
+
 void Session::on_checkout_slow(const SqlError& notice) {
   const bool silent = std::all_of(links_.begin(), links_.end(), [](const auto& link) { return !link->open() || link->quiet(); });
   if (!stream_ || client_gone() || !silent) return;  // half a message of a server may lie with the client

@@ -210,6 +210,7 @@ bool Session::names_completed(Link& link, const protocol::ReplyTracker::Reply& r
 
 // True: the client was told the error with its own names and places.
 bool Session::retell(Link& link, const Frame& frame, const protocol::ReplyTracker::Reply& reply) {
+  if (overdue_ && retell_overdue(link, frame)) return true;
   std::vector<Renaming> renamings;
   const Flight* flight = reply.tag != 0 ? find_flight(reply.tag) : nullptr;
   if (naming_ && reply.request == Request::Query) {

@@ -239,6 +239,7 @@ void Session::forward_query(const Frame& frame, const routing::Analysis& analysi
 
 // Counts from when the server turns to a request: on_ready() begins anew for the next one of a pipeline.
 void Session::arm_query_timeout() {
+  overdue_ = false;
   if (const auto timeout = pool_settings().query_timeout; timeout.count() > 0) timer_.arm(context_.worker, timeout);
 }
 

@@ -72,6 +72,64 @@ TEST_F(IdleTest, ATransactionThatTakesTooLongIsEndedWithItsServer) {
   EXPECT_TRUE(no_transaction_is_open());
 }
 
+TEST_F(IdleTest, EachTimeoutSaysItsNumber) {
+  NEEDS_PROXY();
+  start(2, "query_timeout = \"200ms\"\nidle_in_transaction_timeout = \"300ms\"");
+  auto client = connect();
+  for (const auto& late : {client.exec("SELECT pg_sleep(30)"), client.params("SELECT pg_sleep(30)", {})}) {
+    ASSERT_EQ(late.sqlstate(), "57014") << late;
+    EXPECT_EQ(late.error->message, "canceling statement due to query timeout");
+    EXPECT_EQ(late.error->detail, "query_timeout is 200 ms.");
+  }
+  // What the client cancels itself is told as ever.
+  start(2, "query_timeout = \"30s\"");
+  auto canceled = connect();
+  ASSERT_EQ(PQsendQuery(canceled.raw(), "SELECT pg_sleep(30)"), 1);
+  ASSERT_TRUE(wait_until([] { return backends("state = 'active' AND query LIKE '%pg_sleep(30)%'") == 1; }));
+  EXPECT_EQ(canceled.cancel(), "");
+  const auto told = canceled.next();
+  ASSERT_TRUE(told && told->error);
+  EXPECT_EQ(told->error->message, "canceling statement due to user request");
+  start_trusting("idle_in_transaction_timeout = \"300ms\"");
+  RawClient idle(port(), 5);
+  idle.log_in();
+  idle.query("BEGIN; SELECT 1");
+  EXPECT_EQ(raw_field(raw_find(idle.receive_until('\0'), 'E').body, 'D'), "idle_in_transaction_timeout is 300 ms.");
+  start_trusting("client_idle_timeout = \"300ms\"");
+  RawClient outside(port(), 5);
+  outside.log_in();
+  EXPECT_EQ(raw_field(raw_find(outside.receive_until('\0'), 'E').body, 'D'), "client_idle_timeout is 300 ms.");
+}
+
+TEST_F(IdleTest, ALoginThatIsNotFinishedIsEnded) {
+  NEEDS_PROXY();
+  start(ProxyOptions{.listen_extra = "client_login_timeout = \"300ms\""});
+  RawClient client(port(), 5);
+  client.send(raw_startup(3 << 16, {{"user", "app"}, {"database", "fediflow"}}));
+  const auto told = raw_find(client.receive_until('\0'), 'E');
+  EXPECT_EQ(raw_field(told.body, 'C'), "08P01");
+  EXPECT_EQ(raw_field(told.body, 'D'), "listen.client_login_timeout is 300 ms.");
+}
+
+// A server that takes connections and says nothing: told after server_connect_timeout, with its number.
+TEST_F(IdleTest, AServerThatDoesNotAnswerIsToldWithTheTimeout) {
+  NEEDS_PROXY();
+  PgCluster own;
+  start(ProxyOptions{.clusters = plain_cluster("fediflow", own.endpoint()),
+                     .pool = "size = 2\nserver_connect_timeout = \"300ms\"\nserver_idle_timeout = \"200ms\""});
+  auto client = connect();
+  client.must("SELECT 1");
+  ASSERT_TRUE(wait_until([&] {
+    return own.exec("SELECT count(*) FROM pg_stat_activity WHERE usename = 'app' AND application_name NOT LIKE 'pgweir%'").value() == "0";
+  }));
+  own.pause(true);
+  const auto refused = client.exec("SELECT 1");
+  own.pause(false);
+  ASSERT_EQ(refused.sqlstate(), "08001") << refused;
+  EXPECT_THAT(refused.error->message, testing::EndsWith("did not complete the login within 300 ms"));
+  EXPECT_TRUE(wait_until([&] { return client.exec("SELECT 1").ok(); }));
+}
+
 TEST_F(IdleTest, WhoWaitsLongForAServerIsToldAndGoesOnWaiting) {
   NEEDS_PROXY();
   start(1, "checkout_notice = \"100ms\"");

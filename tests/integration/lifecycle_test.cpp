@@ -57,6 +57,28 @@ TEST_F(LifecycleTest, SigtermLetsARunningQueryFinish) {
   EXPECT_EQ(proxy().terminate(Milliseconds{5'000}), 0);
 }
 
+TEST_F(LifecycleTest, ShutdownWaitForClientsEndsWhenTheLastHasLeft) {
+  NEEDS_PROXY();
+  auto first = connect(), second = connect();
+  first.must("SELECT 1");
+  expect_stop();
+  {
+    auto console = proxy().console();
+    EXPECT_EQ(console.must("SHUTDOWN WAIT_FOR_CLIENTS").tag, "SHUTDOWN");
+    EXPECT_TRUE(wait_until([&] { return !accepts(port()); }));  // nobody new
+    first.must("BEGIN");
+    first.must("SELECT 1");
+  }
+  second.close();
+  // Who is there works on, transaction after transaction.
+  first.must("COMMIT");
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(first.must("SELECT pg_sleep(0.1), 'still'").rows[0][1], "still");
+  EXPECT_TRUE(proxy().running());
+  first.close();
+  EXPECT_TRUE(wait_until([&] { return !proxy().running(); }));
+  EXPECT_TRUE(wait_until([] { return backends() == 0; }));
+}
+
 TEST_F(LifecycleTest, SigintEndsItWithoutWaitingForTransactions) {
   NEEDS_PROXY();
   auto busy = connect();

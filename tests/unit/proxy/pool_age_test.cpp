@@ -123,6 +123,22 @@ TEST_F(PoolAgeTest, AConnectionIsReplacedBeforeItsEndAndWhileItServes) {
   give_back(next);
 }
 
+TEST_F(PoolAgeTest, LifetimesDoNotEndTogether) {
+  start_workers(1);
+  FakeServer server;
+  const config::Duration lifetime{3'600'000};
+  Pool& pool = make_pool(server, {.size = 20, .min = 20, .lifetime = lifetime});
+  EXPECT_TRUE(maintained_until([&] { return pool.stats().idle == 20; }));
+  auto least = Clock::duration::max(), most = Clock::duration::min();
+  for (const auto& one : pool.census().alive()) {
+    least = std::min(least, one->ends_at - one->connected_at);
+    most = std::max(most, one->ends_at - one->connected_at);
+  }
+  EXPECT_LE(most, lifetime);
+  EXPECT_GE(least, lifetime * 9 / 10);
+  EXPECT_GT(most - least, 1min);
+}
+
 TEST_F(PoolAgeTest, WhatNobodyHasUsedIsNotReplaced) {
   start_workers(1);
   FakeServer server;
