@@ -130,6 +130,27 @@ TEST_F(PoolRaceTest, ConnectionsThatVanishOnTheirWayNeverUnbalanceTheBudget) {
   EXPECT_TRUE(comes_true([&] { return server.open() <= 3; }));
 }
 
+// The housekeeping of two workers at the same moment: together they close what is too much, and not more.
+TEST_F(PoolRaceTest, TwoWorkersThatCloseWhatIsTooMuchKeepTheRest) {
+  FakeServer server;
+  const PoolLimits wide{.size = 4, .min = 1}, narrow{.size = 1, .min = 1};
+  Pool& pool = make_pool(server, wide);
+  const auto target = make_target(server, config::TlsMode::Disable);
+  std::vector<Taker*> all;
+  for (unsigned i = 0; i < 4; ++i) all.push_back(&taker(i % 2));
+  for (int round = 0; round < 200; ++round) {
+    for (unsigned i = 0; i < 4; ++i) net::on(worker(i % 2), [&] { all[i]->ask({&pool}); });
+    for (unsigned i = 0; i < 4; ++i)
+      ASSERT_TRUE(net::eventually(worker(i % 2), [&] { return !all[i]->leases.empty(); })) << "round " << round;
+    for (unsigned i = 0; i < 4; ++i) net::on(worker(i % 2), [&] { all[i]->give_back(); });
+    pool.reconfigure(target, narrow);
+    for (unsigned w = 0; w < 2; ++w) worker(w).post([this, w] { manager_->maintain(worker(w)); });
+    for (unsigned w = 0; w < 2; ++w) net::on(worker(w), [] {});
+    ASSERT_EQ(pool.stats().total, 1u) << "round " << round;
+    pool.reconfigure(target, wide);
+  }
+}
+
 class PoolShutdownTest : public PoolRaceTest, public ::testing::WithParamInterface<FakeServer::Tls> {};
 
 // Workers stop one after another while connections are handed over, opened, waited for and used.
