@@ -50,6 +50,7 @@ struct Listen {
   unsigned unix_socket_mode = 0777;     // permissions
   unsigned node_id = 0;             // 0-1023
   Duration client_login_timeout{60'000};
+  Duration client_message_timeout{0};   // from the beginning of a message that must be held to its end
   unsigned max_unauthenticated = 1000;
   Bytes max_statement_size = 16u << 20;
   Bytes memory_budget = 1u << 30;   // all buffers of the process; beyond it new work is refused with 53200

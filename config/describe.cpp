@@ -71,6 +71,7 @@ void describe_process(const Sheet& root, const Config& config) {
   listen.put("unix_socket_mode", octal(config.listen.unix_socket_mode));
   listen.put("node_id", config.listen.node_id);
   listen.put("client_login_timeout", config.listen.client_login_timeout);
+  listen.put("client_message_timeout", config.listen.client_message_timeout);
   listen.put("max_unauthenticated", config.listen.max_unauthenticated);
   listen.put("max_statement_size", config.listen.max_statement_size);
   listen.put("memory_budget", config.listen.memory_budget);

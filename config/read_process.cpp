@@ -69,6 +69,7 @@ void read_listen(const ReadContext& context, Config& config) {
   read_socket_mode(section, listen.unix_socket_mode);
   section.read("node_id", listen.node_id, 0, kMaxNodeId);
   section.read("client_login_timeout", listen.client_login_timeout);
+  section.read("client_message_timeout", listen.client_message_timeout);
   section.read("max_unauthenticated", listen.max_unauthenticated, 1, 1'000'000);
   section.read_bytes("max_statement_size", listen.max_statement_size, 1u << 10, 1u << 30);
   section.read_bytes("memory_budget", listen.memory_budget, 16u << 20, 1ull << 50);

@@ -41,6 +41,8 @@ constexpr KeyInfo kKeys[] = {
     {"listen", "node_id", "integer 0-1023", "0",
      "Names this process in cancel keys; different for processes behind one address."},
     {"listen", "client_login_timeout", kMs, "1m", "From accept to the end of authentication."},
+    {"listen", "client_message_timeout", kMs, "0s",
+     "A message that must be held until it is complete (a statement, not COPY data); then the client is disconnected (08P01), up to a quarter later."},
     {"listen", "max_unauthenticated", "integer 1-1000000", "1000",
      "Connections that have not finished authentication, at once."},
     {"listen", "max_statement_size", "size 1KiB-1GiB", "16MiB",

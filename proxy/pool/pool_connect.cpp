@@ -63,11 +63,13 @@ void Pool::on_connect_failed(const protocol::SqlError& error, CheckoutTicket bou
 
 unsigned Pool::wanted_locked(Clock::time_point now) const {
   if (connecting_ != 0 || recent_failure_locked(now)) return 0;
-  if (waiters_.empty()) return limits_.min > total_ ? limits_.min - total_ : 0;
-  if (failure_) return 1;  // one attempt at a time
-  if (total_ < limits_.size) return static_cast<unsigned>(waiters_.size());
-  return static_cast<unsigned>(std::count_if(waiters_.begin(), waiters_.end(),
-                                             [&](const Waiter& one) { return now - one.since > limits_.reserve_delay; }));
+  std::size_t wanted = waiters_.size();
+  if (wanted == 0)
+    wanted = limits_.min > total_ ? limits_.min - total_ : 0;
+  else if (total_ >= limits_.size)
+    wanted = static_cast<std::size_t>(
+        std::count_if(waiters_.begin(), waiters_.end(), [&](const Waiter& one) { return now - one.since > limits_.reserve_delay; }));
+  return static_cast<unsigned>(failure_ ? std::min<std::size_t>(wanted, 1) : wanted);  // a server that refuses is asked once at a time
 }
 
 void Pool::maintain(unsigned worker) {

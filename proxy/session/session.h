@@ -336,7 +336,7 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   net::Timer idle_timer_;            // looks whether the client has gone silent: session_idle.cpp
   std::uint32_t bursts_ = 0, seen_bursts_ = 0, rest_bursts_ = 0, seen_transactions_ = 0;  // at the last looks
   bool awake_ = false;               // the worker looks when this session rests: at_rest.cpp
-  std::chrono::steady_clock::time_point silent_since_ = std::chrono::steady_clock::now(), since_ = silent_since_, transaction_since_ = since_;
+  std::chrono::steady_clock::time_point silent_since_ = std::chrono::steady_clock::now(), since_ = silent_since_, transaction_since_ = since_, message_since_ = since_;
 
   runtime::SnapshotPtr snapshot_;
   std::shared_ptr<const routing::ClusterRouting> routing_;

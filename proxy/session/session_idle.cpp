@@ -32,6 +32,11 @@ SqlError long_transaction(const config::Pool& pool) {
           "transaction_timeout is " + std::to_string(pool.transaction_timeout.count()) + " ms.", {}, {}, {}};
 }
 
+SqlError half_message(std::chrono::milliseconds bound) {
+  return {"08P01", "terminating connection because a message was not completed in time",
+          "listen.client_message_timeout is " + std::to_string(bound.count()) + " ms.", {}, {}, {}};
+}
+
 SqlError overdue_query(const config::Pool& pool) {
   return {"57014", "canceling statement due to query timeout", "query_timeout is " + std::to_string(pool.query_timeout.count()) + " ms.", {}, {}, {}};
 }
@@ -62,7 +67,12 @@ void Session::on_idle_tick() {
   const bool quiet = mode_ == Mode::Open && std::all_of(links_.begin(), links_.end(), [](const auto& link) {
                        return !link->open() || link->quiet();
                      });
-  if (!quiet || std::exchange(seen_bursts_, bursts_) != bursts_) silent_since_ = now;
+  const bool silent = std::exchange(seen_bursts_, bursts_) == bursts_;
+  if (!quiet || !silent) silent_since_ = now;
+  // Half a message is held: on_bytes() is not called before its end.
+  if (!silent || !stream_ || stream_->unread() == 0 || !takes_input() || input_waits_) message_since_ = now;
+  const Bound message = snapshot_->config->listen.client_message_timeout;
+  if (message.count() > 0 && now - message_since_ >= message) return fatal(half_message(message));
   const Bound in_transaction = pool_settings().idle_in_transaction_timeout, outside = pool_settings().client_idle_timeout;
   const Bound bound = in_block() ? in_transaction : outside;
   if (bound.count() > 0 && now - silent_since_ >= bound)
@@ -72,7 +82,7 @@ void Session::on_idle_tick() {
   if (whole.count() > 0 && now - transaction_since_ >= whole)
     return kill(long_transaction(pool_settings()));
   Bound next = kRarely;
-  for (const Bound one : {in_transaction, outside, whole})
+  for (const Bound one : {in_transaction, outside, whole, message})
     if (one.count() > 0) next = std::min(next, std::max(one / 4, kOften));
   idle_timer_.arm(context_.worker, next);
 }

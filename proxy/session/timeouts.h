@@ -11,6 +11,7 @@ namespace pgweir::session {
 
 protocol::SqlError idle_in_transaction(const config::Pool& pool);
 protocol::SqlError idle_outside(const config::Pool& pool);
+protocol::SqlError half_message(std::chrono::milliseconds bound);
 protocol::SqlError overdue_query(const config::Pool& pool);
 protocol::SqlError long_transaction(const config::Pool& pool);
 

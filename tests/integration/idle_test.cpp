@@ -111,6 +111,25 @@ TEST_F(IdleTest, ALoginThatIsNotFinishedIsEnded) {
   EXPECT_EQ(raw_field(told.body, 'D'), "listen.client_login_timeout is 300 ms.");
 }
 
+TEST_F(IdleTest, AMessageThatIsNotCompletedIsEnded) {
+  NEEDS_PROXY();
+  start(ProxyOptions{.listen_extra = "client_message_timeout = \"400ms\"", .auth = "method = \"trust\"", .metrics = false});
+  RawClient half(port(), 5), busy(port(), 5);
+  half.log_in();
+  busy.log_in();
+  half.send(raw_query("SELECT 1").substr(0, 9));
+  for (int i = 0; i < 8; ++i) {  // others send theirs in two parts, and slow answers are no business of it
+    const std::string query = raw_query("SELECT pg_sleep(0.1)");
+    busy.send(query.substr(0, 7));
+    busy.send(query.substr(7));
+    EXPECT_EQ(raw_types(busy.receive_until('Z')), "TDCZ");
+  }
+  const auto told = raw_find(half.receive_until('\0'), 'E');
+  EXPECT_EQ(raw_field(told.body, 'C'), "08P01");
+  EXPECT_EQ(raw_field(told.body, 'D'), "listen.client_message_timeout is 400 ms.");
+  EXPECT_EQ(raw_types(busy.query("SELECT 1")), "TDCZ");
+}
+
 // A server that takes connections and says nothing: told after server_connect_timeout, with its number.
 TEST_F(IdleTest, AServerThatDoesNotAnswerIsToldWithTheTimeout) {
   NEEDS_PROXY();
