@@ -20,6 +20,8 @@ bool harmless(std::string_view name) {
   return false;
 }
 
+constexpr std::string_view kTimeout = "statement_timeout";
+
 bool is_role(std::string_view name) { return name == "role" || name == "session_authorization"; }
 
 struct InternTable {
@@ -117,13 +119,15 @@ std::string settings_difference_sql(const Settings& have, const Settings& want) 
   }();
   const bool had_role = have.find("role") || have.find("session_authorization");
   const bool touch_role = had_role || role_differs;
+  // What the client before left must not end this; what the next one wants is set when nothing of this comes behind it.
+  if (const auto* timeout = have.find(kTimeout); timeout && *timeout != "0") sql += "SET LOCAL statement_timeout = 0;";
   if (had_role) sql += "RESET SESSION AUTHORIZATION;RESET ROLE;";
   for (const auto& [name, value] : have.values())
     if (!is_role(name) && !want.find(name)) append_reset(sql, name);
   const auto* encoding = want.find("client_encoding");
   if (encoding && (!have.find("client_encoding") || *have.find("client_encoding") != *encoding)) append_set(sql, "client_encoding", *encoding);
   for (const auto& [name, value] : want.values()) {
-    if (is_role(name) || name == "client_encoding") continue;
+    if (is_role(name) || name == "client_encoding" || name == kTimeout) continue;
     const auto* old = have.find(name);
     if (!old || *old != value) append_set(sql, name, value);
   }
@@ -131,6 +135,8 @@ std::string settings_difference_sql(const Settings& have, const Settings& want) 
     if (const auto* authorization = want.find("session_authorization")) append_set(sql, "session_authorization", *authorization);
     if (const auto* role = want.find("role")) append_set(sql, "role", *role);
   }
+  const auto* before = have.find(kTimeout);
+  if (const auto* timeout = want.find(kTimeout); timeout && (!before || *before != *timeout)) append_set(sql, std::string(kTimeout), *timeout);
   return sql;
 }
 

@@ -33,7 +33,8 @@ class Settings {
 using SettingsPtr = std::shared_ptr<const Settings>;
 
 // One SQL text that turns a session whose settings are `have` into one whose settings are `want`; empty when equal.
-// Role and session authorization are reset first and set last, because other settings may need the login role's rights.
+// Role and session authorization are reset first and set last, because other settings may need the login role's rights. It is
+// to be sent as one Query, whose transaction it needs, and can end with 57014 only where `have` has a statement_timeout.
 std::string settings_difference_sql(const Settings& have, const Settings& want);
 
 // Names of settings are compared without regard to the case of ASCII letters.

@@ -114,6 +114,8 @@ class Link final : public net::Disposable, public pool::ServerUser {
   bool fatal_told = false;          // the client has been given the server's FATAL: nothing is to be added at its end
   unsigned preparing = 0;           // injected commands whose end the session waits for: settings,
   unsigned settling = 0;            // ... and what follows a transaction
+  unsigned census_tries = 0;        // of the present one, that a statement_timeout has ended
+  std::optional<std::string> own_timeout; // ... and what the session has it set to
   bool ran_code = false;            // code of users has run in this lease: it may have set what the session's texts do not show
   bool unknown_settings = false;    // a custom setting of unknown name may have been set: not for anybody else
   bool own_names = false;           // the client's statements are on the server under the client's names: to be dropped

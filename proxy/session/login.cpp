@@ -208,6 +208,8 @@ void Login::on_applied(Link& link, Injected& result) {
   if (result.error) {
     const SqlError error = *result.error;
     link.discard();
+    // Of the server and not of the client's settings: see Session::prepared().
+    if (error.sqlstate == "57014" || error.sqlstate == "42602") return try_another(error);
     return fail(error);
   }
   link.server().settings = applied_;
@@ -218,7 +220,15 @@ void Login::on_applied(Link& link, Injected& result) {
 }
 
 void Login::on_checkout_failed(const SqlError& error) { fail(error); }
-void Login::on_link_closed(Link&, const SqlError& error) { fail(error); }
+void Login::on_link_closed(Link&, const SqlError& error) { try_another(error); }
+
+// The server that was to tell the parameters cannot: the next one, at most as often as a pool has idle ones.
+void Login::try_another(const SqlError& error) {
+  const auto& cluster = *snapshot_->config->find_cluster(identity_.database);
+  if (lost_servers_++ >= config::effective_pool(cluster, snapshot_->config->find_user(identity_.user)).size) return fail(error);
+  context_.worker.dispose(std::move(link_));
+  welcome();
+}
 
 void Login::finish_welcome(pool::SettingsPtr parameters) {
   auto values = parameters->values();

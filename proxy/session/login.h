@@ -46,6 +46,7 @@ class Login final : public net::Disposable, public net::StreamHandler, public po
   void on_checkout(std::vector<pool::Lease> leases) override;
   void on_checkout_failed(const protocol::SqlError& error) override;
   void on_applied(Link& link, Injected& result);
+  void try_another(const protocol::SqlError& error);
   void finish_welcome(pool::SettingsPtr parameters);
   void fail(const protocol::SqlError& error);
   void end();
@@ -79,6 +80,7 @@ class Login final : public net::Disposable, public net::StreamHandler, public po
   std::optional<pool::PoolKey> pool_key_;
   pool::Checkout checkout_;
   std::unique_ptr<Link> link_;
+  unsigned lost_servers_ = 0;            // in a row, while they were asked
   net::Timer timer_;
   bool counted_ = true;                  // in runtime.unauthenticated
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

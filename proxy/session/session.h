@@ -140,7 +140,7 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   void await_injected(Link& link);
   void census(Link& link);
   std::set<std::string> census_names(Link& link) const;
-  bool read_new_code(Link& link, const Injected& result);
+  bool census_again(Link& link, const Injected& result), read_new_code(Link& link, const Injected& result);
   void on_census(Link& link, Injected& result);
   void tell_parameters(Link& link);
   void inject_begin(Link& link);
@@ -178,7 +178,7 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   // ---- session_reset.cpp: what RESET goes back to is what the client started with
   void note_reset(const routing::StatementFacts& facts);
   void restore_in_batch();
-  void restore_startup(Link& link);
+  void restore_startup(Link& link), restoring_failed(Link& link, const protocol::SqlError& error);
 
   // ---- session_pins.cpp: servers that are kept
   std::optional<protocol::SqlError> refuse_pin(Link& link, const routing::StatementFacts& facts, std::string_view text);

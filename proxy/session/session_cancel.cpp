@@ -4,13 +4,18 @@
 
 namespace pgweir::session {
 
+using protocol::SqlError;
+
 void Session::cancel(std::shared_ptr<void> told) {
   if (mode_ == Mode::Checkout) {
     checkout_->cancel();
     return on_checkout_failed({"57014", "canceling statement due to user request", {}, {}, {}, {}});
   }
+  // What runs there is ours and short: the request that waits for it ends here. Behind a transaction none does.
+  const bool ours = preparing_ != 0 && mode_ == Mode::Prepare;
+  if (ours && (input_waits_ || virtual_)) acquire_error_ = SqlError{"57014", "canceling statement due to user request", {}, {}, {}, {}};
   for (auto& link : links_) {
-    if (!link->open() || link->quiet()) continue;
+    if (ours || !link->open() || link->quiet() || link->settling != 0) continue;
     if (link->server().cancels->in_flight == 0) {
       send_cancel(context_, link->server());
       when_cancels_ended(link->server(), [told] {});

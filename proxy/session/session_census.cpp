@@ -47,6 +47,12 @@ std::string new_code(const std::string& horizon) {
                                     " OPERATOR(pg_catalog.<) 0 OR x.schema OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema()");
 }
 
+// In front of a census that a statement_timeout has ended, as a query of its own: merely reading the text of a long one may take
+// longer. Both statements or none have an effect.
+constexpr std::string_view kGuard =
+    "SELECT pg_catalog.current_setting('statement_timeout'); SET statement_timeout = 0";
+constexpr unsigned kMaxCensusTries = 20;
+
 std::string census_sql(const std::set<std::string>& custom_names, const std::string& login) {
   std::string sql =
       // What SET gives these outside a block ends with its own statement, though the source goes on to say 'session'.
@@ -103,19 +109,36 @@ bool Session::read_new_code(Link& link, const Injected& result) {
   return more;
 }
 
-void Session::on_census(Link& link, Injected& result) {
-  if (!result.error && result.rows.size() < Link::kMaxInjectedRows && read_new_code(link, result)) return census(link);
-  if (result.error && std::exchange(link.ran_code, false)) {
-    // Reading code beside concurrent DDL may fail ("could not open relation"): what it sets is not known, the rest is.
-    link.unknown_settings = true;
-    return census(link);
+// True: another census has been sent, for what this one could not tell.
+bool Session::census_again(Link& link, const Injected& result) {
+  if (!result.error) {
+    if (result.rows.size() >= Link::kMaxInjectedRows || !read_new_code(link, result)) return false;
+    census(link);
+    return true;
   }
+  if (result.error->sqlstate == "57014" && ++link.census_tries <= kMaxCensusTries) {
+    link.inject(std::string(kGuard), [this](Link& counted, Injected& guard) {
+      if (guard.error && guard.error->sqlstate != "57014") return on_census(counted, guard);
+      if (!guard.error && !counted.own_timeout && !guard.rows.empty()) counted.own_timeout = guard.rows[0].at(0);
+      census(counted);
+    });
+    return true;
+  }
+  // Reading code beside concurrent DDL may fail ("could not open relation"): what it sets is not known, the rest is.
+  if (!std::exchange(link.ran_code, false)) return false;
+  link.unknown_settings = true;
+  census(link);
+  return true;
+}
+
+void Session::on_census(Link& link, Injected& result) {
+  if (census_again(link, result)) return;
   --settling_, --link.settling;
+  link.census_tries = 0;
   if (result.error || result.rows.size() >= Link::kMaxInjectedRows) {
-    // Not provably clean. What the session keeps there it must not lose without a word.
-    const bool kept = !link.pinned.empty() || link.listening || pool_settings().mode == config::PoolMode::Session;
+    // Not provably clean, and what the session has set there it must not lose without a word.
     discard_link(link);
-    if (kept && !client_gone()) return fatal({"08006", "the server connection with this session's state had to be closed", result.error ? result.error->message : "", {}, {}, {}});
+    if (!client_gone()) return fatal({"08006", "the server connection with this session's state had to be closed", result.error ? result.error->message : "", {}, {}, {}});
     return settled();
   }
   pool::Settings::Map values;
@@ -144,6 +167,7 @@ void Session::on_census(Link& link, Injected& result) {
   if (link.listening && !link.adopted) pinned = "listen";
   link.channels = std::move(channels);
   link.server().settings = pool::Settings::intern(values);
+  if (link.own_timeout) values["statement_timeout"] = *std::exchange(link.own_timeout, std::nullopt);  // the server has 0: see kGuard
   // RESET and DISCARD bring back what the session started with; on the server that is the server's default.
   for (const auto& [name, value] : identity_.startup->values()) {
     const bool known = std::any_of(values.begin(), values.end(), [&](const auto& entry) { return pool::same_setting(entry.first, name); });

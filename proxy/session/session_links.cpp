@@ -176,10 +176,13 @@ void Session::prepared(Link& link, Injected& result) {
   --preparing_;
   --link.preparing;
   if (result.error) {
-    // 42602: a library that has been loaded there reserves the name of a custom setting. It is not on every server.
-    const bool reserved = result.error->sqlstate == "42602" && link.pinned.empty() && pool_settings().mode != config::PoolMode::Session;
-    if (!reserved || ++lost_in_prepare_ > pool_settings().size) acquire_error_ = *result.error;
-    discard_link(link);
+    // 42602: a library that has been loaded there reserves the name of a custom setting. 57014: a statement_timeout that was
+    // left there. Neither is on every server.
+    const bool timed_out = result.error->sqlstate == "57014", kept = !link.pinned.empty() || pool_settings().mode == config::PoolMode::Session;
+    const bool again = (timed_out || (!kept && result.error->sqlstate == "42602")) && ++lost_in_prepare_ <= pool_settings().size;
+    if (!again) acquire_error_ = *result.error;
+    if (again && kept) prepare(link);
+    else discard_link(link);
   } else {
     lost_in_prepare_ = 0;
     link.server().settings = settings_;

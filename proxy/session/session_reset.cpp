@@ -55,7 +55,10 @@ void Session::restore_startup(Link& link) {
     const auto custom = [](const std::string& name) { return name.find('.') != std::string::npos; };
     if (std::none_of(restoring.names.begin(), restoring.names.end(), custom)) return;
     context_.cells.injected_commands.add();
-    return link.inject(restoring.sql, [this](Link&, Injected&) { boundary_ = true; });
+    return link.inject(restoring.sql, [this](Link& reset, Injected& result) {
+      boundary_ = true;
+      if (result.error) restoring_failed(reset, *result.error);
+    });
   }
   std::string messages;
   auto known = told_->values();
@@ -71,7 +74,15 @@ void Session::restore_startup(Link& link) {
     link.flush_before(messages);
   }
   context_.cells.injected_commands.add();
-  link.inject(restoring.sql, {});
+  link.inject(restoring.sql, [this](Link& reset, Injected& result) {
+    if (result.error) restoring_failed(reset, *result.error);
+  });
+}
+
+// The client has been told of its RESET already.
+void Session::restoring_failed(Link& link, const protocol::SqlError& error) {
+  discard_link(link);
+  if (!client_gone()) fatal({"08006", "what the session started with could not be set again", error.message, {}, {}, {}});
 }
 
 }  // namespace pgweir::session
