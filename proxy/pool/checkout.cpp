@@ -59,47 +59,55 @@ std::vector<Lease> Checkout::start(net::Worker& worker, std::span<Pool* const> p
   since_ = Clock::now();
   id_ = manager_->enter(worker.index(), this);
 
-  if (pools_.size() > 1) {
+  timeout_ = timeout;
+  notice_ = notice;
+  turn_ = config::Duration{0};
+  if (pools_.size() > 1)
     start_group();
-  } else {
-    Pool& pool = *pools_.front();
-    std::unique_ptr<ServerConnection> leased;
-    ServerConnection* claimed = nullptr;
-    auto take = Pool::Take::Unavailable;
-    std::optional<protocol::SqlError> down;
-    bool starved = false;
-    {
-      const std::lock_guard lock(pool.mutex_);
-      down = pool.recent_failure_locked(since_);
-      const bool first = pool.waiters_.empty();
-      if (!down && first)
-        take = pool.take_idle_locked(worker.index(), leased, claimed);
-      if (!down && take == Pool::Take::Unavailable) {
-        pool.enqueue_locked({worker.index(), id_}, since_);
-        const bool in_line = pool.in_line_;
-        // One on its way for each who waits, as far as the budget goes.
-        if (first ? pool.take_place_locked() : pool.take_place_for_waiter_locked(since_)) take = Pool::Take::Connecting;
-        starved = pool.in_line_ && !in_line;
-      }
-    }
-    if (leased) lease_idle(0, std::move(leased));
-    if (claimed) pool.migrate(claimed, {worker.index(), id_});
-    if (take == Pool::Take::Connecting) pool.connect({});
-    if (starved) manager_->make_room(pool);
-    if (down) fail_later(*down);
-  }
+  else
+    start_single();
   if (std::all_of(leases_.begin(), leases_.end(), [](const Lease& l) { return static_cast<bool>(l); })) {
     finish();
     return std::move(leases_);
   }
-  arm(timeout, notice);
+  arm();
   return {};
 }
 
-void Checkout::arm(config::Duration timeout, config::Duration notice) {
-  notice_ = notice.count() > 0 && (timeout.count() == 0 || notice < timeout);
-  timeout_ = notice_ && timeout.count() > 0 ? timeout - notice : timeout;
-  if (const auto first = notice_ ? notice : timeout_; first.count() > 0) timer_.arm(*worker_, first);
+void Checkout::start_single() {
+  Pool& pool = *pools_.front();
+  std::unique_ptr<ServerConnection> leased;
+  ServerConnection* claimed = nullptr;
+  auto take = Pool::Take::Unavailable;
+  std::optional<protocol::SqlError> down;
+  bool starved = false;
+  {
+    const std::lock_guard lock(pool.mutex_);
+    down = pool.recent_failure_locked(since_);
+    const bool first = pool.waiters_.empty();
+    if (!down && first && !pool.keeps_locked()) take = pool.take_idle_locked(worker_->index(), leased, claimed);
+    if (!down && take == Pool::Take::Unavailable) {
+      pool.enqueue_locked({worker_->index(), id_}, since_);
+      const bool in_line = pool.in_line_;
+      // One on its way for each who waits, as far as the budget goes.
+      if (first ? pool.take_place_locked() : pool.take_place_for_waiter_locked(since_)) take = Pool::Take::Connecting;
+      starved = pool.in_line_ && !in_line;
+    }
+  }
+  if (leased) lease_idle(0, std::move(leased));
+  if (claimed) pool.migrate(claimed, {worker_->index(), id_});
+  if (take == Pool::Take::Connecting) pool.connect({});
+  if (starved) manager_->make_room(pool);
+  if (down) fail_later(*down);
+}
+
+void Checkout::arm() {
+  auto next = config::Duration::max();
+  for (const auto one : {timeout_, notice_, turn_})
+    if (one.count() > 0) next = std::min(next, one);
+  if (next == config::Duration::max()) return;
+  const auto left = std::chrono::ceil<config::Duration>(since_ + next - Clock::now());
+  timer_.arm(*worker_, std::max(left, config::Duration{0}));
 }
 
 void Checkout::lease_idle(std::size_t index, std::unique_ptr<ServerConnection> idle) {
@@ -113,55 +121,6 @@ void Checkout::fail_later(const protocol::SqlError& error) {
   worker_->defer([manager = manager_, ticket = CheckoutTicket{worker_->index(), id_}, error] {
     if (auto* self = manager->find(ticket)) self->fail(error);
   });
-}
-
-void Checkout::start_group() {
-  std::vector<Caps::Share*> shares;
-  for (Pool* pool : pools_) shares.push_back(&pool->share_);
-  if (const auto never = manager_->caps().never(shares)) return fail_later(*never);
-  if (reserve_group()) return;
-  manager_->enqueue_group({worker_->index(), id_});
-  for (Pool* pool : pools_) manager_->make_room(*pool);
-}
-
-bool Checkout::reserve_group() {
-  std::vector<Pool*> order = pools_;
-  std::sort(order.begin(), order.end());
-  std::vector<std::unique_lock<std::mutex>> locks;
-  for (auto* pool : order) locks.emplace_back(pool->mutex_);
-  const auto now = Clock::now();
-  const CheckoutTicket ticket{worker_->index(), id_};
-  for (auto* pool : order) {
-    if (auto down = pool->recent_failure_locked(now)) {
-      fail_later(*down);
-      return true;
-    }
-    if (!pool->can_take_locked()) {
-      manager_->caps().leave(ticket);  // it is not the caps that it waits for
-      return false;
-    }
-  }
-  std::vector<Caps::Share*> opening;
-  for (auto* pool : order)
-    if (pool->idle_total_ == 0) opening.push_back(&pool->share_);
-  if (!opening.empty() && !manager_->caps().take_all(opening, ticket)) return false;
-  struct Taken { Pool::Take take; std::unique_ptr<ServerConnection> leased; ServerConnection* claimed = nullptr; };
-  std::vector<Taken> taken(pools_.size());
-  for (std::size_t i = 0; i < pools_.size(); ++i) {
-    taken[i].take = pools_[i]->take_idle_locked(ticket.worker, taken[i].leased, taken[i].claimed);
-    if (taken[i].take != Pool::Take::Unavailable) continue;
-    taken[i].take = Pool::Take::Connecting;
-    ++pools_[i]->total_;
-    ++pools_[i]->connecting_;
-  }
-  locks.clear();
-  reserved_ = true;
-  for (std::size_t i = 0; i < pools_.size(); ++i) {
-    if (taken[i].leased) lease_idle(i, std::move(taken[i].leased));
-    if (taken[i].claimed) pools_[i]->migrate(taken[i].claimed, ticket);
-    if (taken[i].take == Pool::Take::Connecting) pools_[i]->connect(ticket);
-  }
-  return true;
 }
 
 void Checkout::cancel() {
@@ -213,16 +172,23 @@ const Pool& Checkout::full_pool() const {
   return *full;
 }
 
-void Checkout::on_timeout() {
-  waited_ = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - since_);
-  if (!std::exchange(notice_, false)) return fail(timeout_error(full_pool(), waited_));
-  if (timeout_.count() > 0) timer_.arm(*worker_, timeout_);
-  const Pool& full = full_pool();
-  owner_.on_checkout_slow({"00000", "waiting for a server connection for " + in_ms(waited_), numbers(full, full.reached_caps()), {}, {}, {}});
+void Checkout::on_timer() {
+  const auto waited = Clock::now() - since_;
+  waited_ = std::chrono::duration_cast<std::chrono::microseconds>(waited);
+  const auto due = [&](config::Duration time) { return time.count() > 0 && waited >= time; };
+  if (due(timeout_)) return fail(timeout_error(full_pool(), waited_));
+  if (due(notice_)) {
+    notice_ = config::Duration{0};
+    const Pool& full = full_pool();
+    owner_.on_checkout_slow({"00000", "waiting for a server connection for " + in_ms(waited_), numbers(full, full.reached_caps()), {}, {}, {}});
+  }
+  if (due(turn_)) take_turn();
+  if (waiting()) arm();
 }
 
 void Checkout::finish() {
   timer_.cancel();
+  let_places_go();
   manager_->leave(worker_->index(), id_);
   waited_ = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - since_);
   id_ = 0;

@@ -1,5 +1,10 @@
 // Waiting for server connections as an object: destroying it is cancelling the wait, so timeout, cancel and disconnect are
 // one path. One or several pools: several are reserved in one step, or waited for holding nothing.
+//
+// What comes back goes to single requests as it comes, so that one for several pools would hardly ever find a place in all
+// of them. By turns, therefore, the last free place of each of its pools is kept for it: after kFirstTurn, for as long as it
+// has waited by then, and so on: half of the time, in turns that grow to the length of the others' transactions. It still
+// holds nothing: a pool keeps a place for one such request at a time, and a request has its pools keep all or none.
 #pragma once
 
 #include <span>
@@ -26,7 +31,7 @@ class CheckoutOwner {
 
 class Checkout {
  public:
-  explicit Checkout(CheckoutOwner& owner) : owner_(owner) { timer_.set<&Checkout::on_timeout>(this); }
+  explicit Checkout(CheckoutOwner& owner) : owner_(owner) { timer_.set<&Checkout::on_timer>(this); }
   ~Checkout() { cancel(); }
   Checkout(const Checkout&) = delete;
   Checkout& operator=(const Checkout&) = delete;
@@ -50,14 +55,20 @@ class Checkout {
  private:
   friend class Pool;
   friend class PoolManager;
-  void arm(config::Duration timeout, config::Duration notice);
-  void start_group();
+  static constexpr config::Duration kFirstTurn{10};
+  void start_single();
+  void arm();                      // for what comes next: the end of the wait, the notice, a turn
   void fail_later(const protocol::SqlError& error);
+  // ---- checkout_group.cpp
+  void start_group();
   bool reserve_group();            // true: every unit is leased, on its way or being made
+  void take_turn();
+  bool keep_places();              // false: one of the pools keeps a place for another
+  void let_places_go();
   void lease_idle(std::size_t index, std::unique_ptr<ServerConnection> idle);  // an idle one of this worker, for pools_[index]
   void deliver(Pool& pool, std::unique_ptr<ServerConnection> connection);
   void fail(const protocol::SqlError& error);
-  void on_timeout();
+  void on_timer();
   const Pool& full_pool() const;
   void complete_if_full();
   void replace_ended();
@@ -72,8 +83,8 @@ class Checkout {
   bool reserved_ = false;          // group: units are reserved
   Clock::time_point since_;
   std::chrono::microseconds waited_{0};
-  config::Duration timeout_{0};    // what is left behind the notice
-  bool notice_ = false;            // the timer stands for the notice
+  config::Duration timeout_{0}, notice_{0}, turn_{0};  // of since_; 0: none, or done
+  bool keeping_ = false;           // places are kept
   net::Timer timer_;
 };
 

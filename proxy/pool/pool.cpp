@@ -110,7 +110,7 @@ unsigned Pool::allowed_locked(Clock::time_point now) const {
 }
 
 bool Pool::take_place_locked(bool wait, unsigned most) {
-  if (total_ >= most || draining_ || paused_) return false;
+  if (total_ >= most || draining_ || paused_ || keeps_locked()) return false;
   const bool taken = manager_.caps().take(share_, wait);
   if (wait) in_line_ = !taken;
   if (!taken) return false;
@@ -139,7 +139,7 @@ void Pool::leave_line_locked() {
 std::unique_ptr<ServerConnection> Pool::take_own_idle(unsigned worker, std::uint64_t prefer) {
   const std::lock_guard lock(mutex_);
   auto& list = idle_[worker];
-  if (paused_ || list.empty() || !waiters_.empty()) return nullptr;
+  if (paused_ || list.empty() || !waiters_.empty() || keeps_locked()) return nullptr;
   if (prefer != 0) {
     const auto wanted = std::find_if(list.begin(), list.end(), [&](const auto& connection) { return connection->id() == prefer; });
     if (wanted != list.end()) {
@@ -224,13 +224,23 @@ void Pool::serve_waiters(unsigned worker) {
     std::optional<Waiter> waiter;
     {
       const std::lock_guard lock(mutex_);
-      if (paused_ || waiters_.empty() || idle_total_ == 0) return;
+      if (paused_ || waiters_.empty() || idle_total_ == 0 || keeps_locked()) return;
       waiter = next_waiter_locked(worker);
       take_idle_locked(worker, leased, claimed);
     }
     if (leased) give(std::move(leased), waiter->ticket);
     if (claimed) migrate(claimed, waiter->ticket);
   }
+}
+
+void Pool::go_on() {
+  serve_waiters(net::Worker::current()->index());
+  bool open = false;
+  {
+    const std::lock_guard lock(mutex_);
+    open = take_place_for_waiter_locked(Clock::now());
+  }
+  if (open) connect({});
 }
 
 void Pool::discard(std::unique_ptr<ServerConnection> connection) {

@@ -172,6 +172,12 @@ class Pool {
   void finish_eviction(ServerConnection* claimed);
   // Idle connections go to waiters (after a group request did not take them).
   void serve_waiters(unsigned worker);
+  // Whether the last free place is kept for a request for several pools (checkout.h).
+  bool keeps_locked() const {
+    const unsigned room = total_ < limits_.size && !draining_ ? limits_.size - total_ : 0;
+    return kept_for_.id != 0 && idle_total_ + room <= 1;
+  }
+  void go_on();  // on a worker: no place is kept any more, who waits here gets it
 
   PoolManager& manager_;
   const PoolKey key_;
@@ -188,6 +194,7 @@ class Pool {
   ServerCensus census_;
   Caps::Share share_{*this};
   bool in_line_ = false;     // waits for room under a cap
+  CheckoutTicket kept_for_;  // id 0: nobody
   unsigned renew_ = 0;       // of those being closed: another one is to be opened when they have gone
   Clock::time_point look_at_ages_{}, look_at_name_{};  // no need before; under the mutex
   PoolStats counters_;

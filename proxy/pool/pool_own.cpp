@@ -26,7 +26,7 @@ void Pool::open_own(std::shared_ptr<const ServerTarget> target, Owned done) {
   {
     const std::lock_guard lock(mutex_);
     // Whoever waits was there before. A place comes first: the idle connections are of use to others.
-    if (waiters_.empty() && !draining_ && !paused_)
+    if (waiters_.empty() && !draining_ && !paused_ && !keeps_locked())
       take = take_place_locked(false) ? Take::Connecting : take_idle_locked(here.index(), idle, claimed);
     if (take == Take::Leased || take == Take::Migrating) ++connecting_;  // its place changes hands
   }
