@@ -21,7 +21,9 @@ std::string numbers(const Pool& pool, const std::string& caps) {
   text += std::to_string(stats.connecting) + " connecting, ";
   if (stats.closing != 0) text += std::to_string(stats.closing) + " closing, ";
   text += std::to_string(limits.size) + " allowed, " + std::to_string(stats.waiting) + " waiting.";
-  return text + (pool.paused() ? " It is paused." : "") + caps;
+  text += (pool.paused() ? " It is paused." : "") + caps;
+  if (const auto failure = pool.last_failure()) text += " The last attempt to connect failed: " + failure->message;
+  return text;
 }
 
 protocol::SqlError timeout_error(const Pool& pool, std::chrono::microseconds waited) {

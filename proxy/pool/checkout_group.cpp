@@ -47,7 +47,7 @@ bool Checkout::reserve_group() {
     if (taken[i].take != Pool::Take::Unavailable) continue;
     taken[i].take = Pool::Take::Connecting;
     ++pools_[i]->total_;
-    ++pools_[i]->connecting_;
+    pools_[i]->begin_connecting_locked();
   }
   for (auto* pool : order)
     if (keeping_) pool->kept_for_ = {};

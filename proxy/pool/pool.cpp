@@ -12,8 +12,6 @@ namespace {
 // A waiter of another worker goes first only when it has waited this much longer (architecture.md: a cross-thread
 // hand-over costs about 5 us, so it is worth avoiding but never worth unfairness that a client can notice).
 constexpr auto kFairness = std::chrono::milliseconds(1);
-// While a server is down, one attempt per interval; other requests get the last attempt's error at once.
-constexpr auto kRetryInterval = std::chrono::milliseconds(200);
 
 }  // namespace
 
@@ -54,15 +52,6 @@ void Pool::reconfigure(std::shared_ptr<const ServerTarget> target, PoolLimits li
   manager_.caps().set(share_, key_, limits_.caps);
   draining_ = false;
   failure_.reset();
-}
-
-void Pool::drain() {
-  {
-    const std::lock_guard lock(mutex_);
-    draining_ = true;
-  }
-  for (unsigned w = 0; w < manager_.worker_count(); ++w)
-    manager_.worker(w).post([this, w] { close_idle(w); });
 }
 
 Pool::Take Pool::take_idle_locked(unsigned worker, std::unique_ptr<ServerConnection>& leased, ServerConnection*& claimed) {
@@ -110,19 +99,13 @@ unsigned Pool::allowed_locked(Clock::time_point now) const {
 }
 
 bool Pool::take_place_locked(bool wait, unsigned most) {
-  if (total_ >= most || draining_ || paused_ || keeps_locked()) return false;
+  if (!may_open_locked(most)) return false;
   const bool taken = manager_.caps().take(share_, wait);
   if (wait) in_line_ = !taken;
   if (!taken) return false;
   ++total_;
-  ++connecting_;
+  begin_connecting_locked();
   return true;
-}
-
-bool Pool::take_place_for_waiter_locked(Clock::time_point now) {
-  if (connecting_ >= waiters_.size() || in_line_) return false;
-  if (failure_ && now - failure_->when < kRetryInterval && total_ - closing_ > connecting_) return false;
-  return take_place_locked();
 }
 
 void Pool::lose_place_locked() {
@@ -162,11 +145,6 @@ bool Pool::remove_waiter(CheckoutTicket ticket) {
   waiters_.erase(at);
   leave_line_locked();
   return true;
-}
-
-std::optional<protocol::SqlError> Pool::recent_failure_locked(Clock::time_point now) const {
-  if (!paused_ && failure_ && now - failure_->when < kRetryInterval && total_ - closing_ == connecting_) return failure_->error;
-  return std::nullopt;
 }
 
 std::optional<Pool::Waiter> Pool::next_waiter_locked(unsigned worker) {
@@ -283,7 +261,7 @@ void Pool::replace(std::unique_ptr<ServerConnection> dead, CheckoutTicket to) {
   net::Worker& here = dead->worker();
   {
     const std::lock_guard lock(mutex_);
-    ++connecting_;  // the place in the budget stays taken
+    begin_connecting_locked();  // the place in the budget stays taken
   }
   dead->terminate([this, to] { connect(to); });
   here.defer([gone = std::shared_ptr<ServerConnection>(std::move(dead))] {});

@@ -69,6 +69,7 @@ class Pool {
   PoolStats stats() const;
   PoolManager& manager() { return manager_; }
   std::string reached_caps() const;  // for a message: Caps::explain()
+  std::optional<protocol::SqlError> last_failure() const;  // to connect; none when it has succeeded since
 
   // ---- pin.cpp. add_pin: one more, or one for another reason `instead`; false: `limit` are pinned already.
   bool add_pin(PinReason reason, std::optional<PinReason> instead, unsigned limit);
@@ -82,7 +83,7 @@ class Pool {
 
   // A reload: new limits and target. Connections made for another target are closed when they come back.
   void reconfigure(std::shared_ptr<const ServerTarget> target, PoolLimits limits);
-  // No new connections, idle ones closed; leased ones are closed when they come back.
+  // No new connections, idle ones closed; leased ones are closed when they come back; who waits is told (57P01).
   void drain();
 
   // ---- hold.cpp: what the console asks for. Paused: nobody is given a connection, idle ones are closed and leased ones when
@@ -123,13 +124,18 @@ class Pool {
   // waits for it. `most`: size, or with the reserve.
   bool take_place_locked(bool wait, unsigned most);
   bool take_place_locked(bool wait = true);
-  // For one who waits, as far as the budget goes; not where the pool waits in line under a cap (on_room() comes then), nor
-  // just after a failure while others may come back.
-  bool take_place_for_waiter_locked(Clock::time_point now);
   void lose_place_locked();
   bool too_many_locked() const { return total_ - closing_ > limits_.size + limits_.reserve; }  // the size was made smaller
   void leave_line_locked();  // nobody waits here for room under a cap any more
-  bool can_take_locked() const { return !paused_ && (idle_total_ > 0 || (total_ < limits_.size && !draining_)); }
+  bool can_take_locked() const {
+    return !paused_ && (idle_total_ > 0 || (total_ < limits_.size && !draining_ && !asked_again_locked()));
+  }
+  bool may_open_locked(unsigned most) const {
+    return total_ < most && !draining_ && !paused_ && !keeps_locked() && !asked_again_locked();
+  }
+  void begin_connecting_locked() {
+    if (connecting_++ == 0) attempting_since_ = Clock::now();
+  }
   // The worker whose idle connection is next for `worker`. Precondition: there is one.
   std::size_t next_idle_locked(unsigned worker) const;
   std::unique_ptr<ServerConnection> pop_idle_locked(std::size_t worker);
@@ -138,7 +144,6 @@ class Pool {
   std::unique_ptr<ServerConnection> take_own_idle(unsigned worker, std::uint64_t prefer);
   void enqueue_locked(CheckoutTicket ticket, Clock::time_point now);
   bool remove_waiter(CheckoutTicket ticket);  // false: already handed something
-  std::optional<protocol::SqlError> recent_failure_locked(Clock::time_point now) const;
   std::optional<Waiter> next_waiter_locked(unsigned worker);
 
   void close_locked();        // one more is being closed; leave() follows
@@ -148,7 +153,6 @@ class Pool {
   // Opens a connection on the calling worker for `bound` (id 0: for whoever waits longest).
   void connect(CheckoutTicket bound);
   void on_connected(std::unique_ptr<ServerConnection> connection, CheckoutTicket bound);
-  void on_connect_failed(const protocol::SqlError& error, CheckoutTicket bound);
   // The connection has ended before it could be handed over: a new one for `to` takes its place. On its worker.
   void replace(std::unique_ptr<ServerConnection> dead, CheckoutTicket to);
   void give(std::unique_ptr<ServerConnection> connection, CheckoutTicket to);
@@ -161,6 +165,18 @@ class Pool {
   void close_idle(unsigned worker);
   unsigned wanted_locked(Clock::time_point now) const;  // how many connections housekeeping would open
   unsigned allowed_locked(Clock::time_point now) const; // size, and the reserve while somebody has waited long
+  // ---- pool_down.cpp
+  void on_connect_failed(const protocol::SqlError& error, CheckoutTicket bound);
+  void tell(CheckoutTicket to, const protocol::SqlError& error);
+  // For one who waits, as far as the budget goes; not where the pool waits in line under a cap (on_room() comes then), nor
+  // just after a failure while others may come back.
+  bool take_place_for_waiter_locked(Clock::time_point now);
+  // What is told instead of a wait: the server is down, or the pool is taken away.
+  std::optional<protocol::SqlError> recent_failure_locked(Clock::time_point now) const;
+  // The last attempt to connect has failed, and nothing is there that could come back.
+  bool fails_locked() const { return failure_ && total_ - closing_ == connecting_; }
+  // Then it is asked by one attempt at a time, so that it does not bind those who also hold connections of other servers.
+  bool asked_again_locked() const { return connecting_ > 0 && fails_locked(); }
   // ---- pool_age.cpp: connections whose end is known, and those that take their place
   void replace_aging(Clock::time_point now);
   void open_instead(std::shared_ptr<ServerFacts> old);
@@ -187,7 +203,8 @@ class Pool {
   std::vector<std::vector<std::unique_ptr<ServerConnection>>> idle_;  // by worker; the one that became idle last is last
   std::vector<std::unique_ptr<ServerConnection>> claimed_;            // on their way out of another worker
   std::deque<Waiter> waiters_;
-  std::optional<Failure> failure_;
+  std::optional<Failure> failure_;            // of the last attempt to connect
+  Clock::time_point attempting_since_{};      // while connecting_ is not 0
   unsigned total_ = 0, connecting_ = 0, closing_ = 0;  // total_: all, also what is being closed
   std::atomic<unsigned> idle_total_{0};                // changed under the mutex; Caps looks without it
   bool draining_ = false, paused_ = false;

@@ -28,37 +28,18 @@ void Pool::connect(CheckoutTicket bound) {
 }
 
 void Pool::on_connected(std::unique_ptr<ServerConnection> connection, CheckoutTicket bound) {
+  bool back = false;
   {
     const std::lock_guard lock(mutex_);
     --connecting_;
+    back = failure_.has_value();
     failure_.reset();
   }
+  if (back) connection->worker().post([this, index = connection->worker().index()] { maintain(index); });  // for the others who wait
   if (bound.id != 0)
     give(std::move(connection), bound);
   else
     release(std::move(connection));
-}
-
-void Pool::on_connect_failed(const protocol::SqlError& error, CheckoutTicket bound) {
-  std::deque<Waiter> failed;
-  {
-    const std::lock_guard lock(mutex_);
-    --connecting_;
-    lose_place_locked();
-    ++counters_.connect_failures;
-    failure_ = Failure{error, Clock::now()};
-    // Nobody will come back to serve the queue: its requests get the server's own error instead of a silent wait.
-    if (total_ - closing_ == connecting_ && !paused_) failed.swap(waiters_);
-    leave_line_locked();
-  }
-  auto tell = [this, &error](CheckoutTicket to) {
-    manager_.worker(to.worker).post([this, to, error] {
-      if (auto* checkout = manager_.find(to)) checkout->fail(error);
-    });
-  };
-  if (bound.id != 0) tell(bound);
-  for (const auto& waiter : failed) tell(waiter.ticket);
-  if (manager_.groups_waiting()) manager_.retry_groups();
 }
 
 unsigned Pool::wanted_locked(Clock::time_point now) const {
@@ -77,8 +58,14 @@ void Pool::maintain(unsigned worker) {
   std::vector<std::unique_ptr<ServerConnection>> ended;
   unsigned open = 0;
   bool starved = false;
+  std::deque<Waiter> told;
+  std::optional<protocol::SqlError> down;
   {
     const std::lock_guard lock(mutex_);
+    if (!waiters_.empty() && (down = recent_failure_locked(now))) {
+      told.swap(waiters_);
+      leave_line_locked();
+    }
     auto& list = idle_[worker];
     const unsigned living = total_ - closing_;
     unsigned dispensable = living > limits_.min ? living - limits_.min : 0;
@@ -102,6 +89,7 @@ void Pool::maintain(unsigned worker) {
       if (!take_place_locked(!waiters_.empty())) break;
     starved = in_line_;
   }
+  for (const Waiter& waiter : told) tell(waiter.ticket, *down);
   for (auto& connection : ended) leave(std::move(connection));
   for (; open > 0; --open) connect({});
   if (starved) manager_.make_room(*this);

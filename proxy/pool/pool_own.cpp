@@ -23,16 +23,18 @@ void Pool::open_own(std::shared_ptr<const ServerTarget> target, Owned done) {
   std::unique_ptr<ServerConnection> idle;
   ServerConnection* claimed = nullptr;
   auto take = Take::Unavailable;
+  std::optional<protocol::SqlError> down;
   {
     const std::lock_guard lock(mutex_);
+    down = recent_failure_locked(Clock::now());
     // Whoever waits was there before. A place comes first: the idle connections are of use to others.
     if (waiters_.empty() && !draining_ && !paused_ && !keeps_locked())
       take = take_place_locked(false) ? Take::Connecting : take_idle_locked(here.index(), idle, claimed);
-    if (take == Take::Leased || take == Take::Migrating) ++connecting_;  // its place changes hands
+    if (take == Take::Leased || take == Take::Migrating) begin_connecting_locked();  // its place changes hands
   }
   switch (take) {
     case Take::Unavailable:
-      here.defer([this, held] { (*held)({}, full(*this)); });
+      here.defer([this, held, down] { (*held)({}, down ? *down : full(*this)); });
       return;
     case Take::Connecting: break;
     case Take::Leased:

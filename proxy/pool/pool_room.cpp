@@ -15,7 +15,7 @@ void Pool::on_room() {
   {
     const std::lock_guard lock(mutex_);
     const unsigned allowed = allowed_locked(Clock::now());
-    if (connecting_ >= waiters_.size() || draining_ || paused_ || keeps_locked() || total_ >= allowed) {
+    if (connecting_ >= waiters_.size() || !may_open_locked(allowed)) {
       if (in_line_) manager_.caps().leave(share_);
       in_line_ = false;
       return;
