@@ -53,6 +53,8 @@ struct Listen {
   Duration client_message_timeout{0};   // from the beginning of a message that must be held to its end
   unsigned max_unauthenticated = 1000;
   Bytes max_statement_size = 16u << 20;
+  unsigned max_client_statements = 10'000;        // prepared, of one client
+  Bytes max_client_statement_bytes = 32u << 20;   // ... with their names; where less than max_statement_size, that counts
   Bytes memory_budget = 1u << 30;   // all buffers of the process; beyond it new work is refused with 53200
   bool operator==(const Listen&) const = default;
 };

@@ -74,6 +74,8 @@ void describe_process(const Sheet& root, const Config& config) {
   listen.put("client_message_timeout", config.listen.client_message_timeout);
   listen.put("max_unauthenticated", config.listen.max_unauthenticated);
   listen.put("max_statement_size", config.listen.max_statement_size);
+  listen.put("max_client_statements", config.listen.max_client_statements);
+  listen.put("max_client_statement_bytes", config.listen.max_client_statement_bytes);
   listen.put("memory_budget", config.listen.memory_budget);
   for (const Peer& peer : config.peers) {
     const Sheet sheet = root.in("peer").in(std::to_string(peer.node_id));

@@ -72,6 +72,8 @@ void read_listen(const ReadContext& context, Config& config) {
   section.read("client_message_timeout", listen.client_message_timeout);
   section.read("max_unauthenticated", listen.max_unauthenticated, 1, 1'000'000);
   section.read_bytes("max_statement_size", listen.max_statement_size, 1u << 10, 1u << 30);
+  section.read("max_client_statements", listen.max_client_statements, 1, 1'000'000);
+  section.read_bytes("max_client_statement_bytes", listen.max_client_statement_bytes, 1u << 10, 1u << 30);
   section.read_bytes("memory_budget", listen.memory_budget, 16u << 20, 1ull << 50);
   read_peers(context, config);
 }

@@ -47,6 +47,10 @@ constexpr KeyInfo kKeys[] = {
      "Connections that have not finished authentication, at once."},
     {"listen", "max_statement_size", "size 1KiB-1GiB", "16MiB",
      "The longest statement that is held in memory to be routed."},
+    {"listen", "max_client_statements", "integer 1-1000000", "10000",
+     "Prepared statements that one client may have, from its login on; beyond it 54000."},
+    {"listen", "max_client_statement_bytes", "size 1KiB-1GiB", "32MiB",
+     "Their texts and names together. Where it is less than `max_statement_size`, that counts."},
     {"listen", "memory_budget", "size, at least 16MiB", "1GiB",
      "All buffers of the process; beyond it new work is refused with 53200. At least `max_statement_size`."},
 

@@ -37,7 +37,7 @@ std::string suggest(std::string_view name, const std::vector<std::string>& candi
     }
   }
   if (best) return "did you mean \"" + *best + "\"?";
-  if (candidates.empty() || candidates.size() > 12) return {};
+  if (candidates.empty() || candidates.size() > 16) return {};
   std::string known = "known: ";
   for (const std::string& candidate : candidates) {
     if (&candidate != &candidates.front()) known += ", ";

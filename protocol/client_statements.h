@@ -33,6 +33,9 @@ class ClientStatements {
  public:
   explicit ClientStatements(ClientStatementLimits limits = {}) : limits_(limits) {}
 
+  // Of what comes from here on.
+  void set_limits(ClientStatementLimits limits) { limits_ = limits; }
+
   // Parse: the name stands for the handle from here on. The empty name is replaced, another one that exists is 42P05.
   // bytes: its weight. tag: the ReplyTracker's; every put and erase stays undoable until confirm(tag).
   std::optional<SqlError> put(std::string_view name, Handle handle, std::size_t bytes, std::uint32_t tag) {

@@ -21,6 +21,13 @@ constexpr auto kOrphanBound = std::chrono::milliseconds(60'000);
 // An incomplete message up to this size is waited for without asking for memory.
 constexpr std::size_t kHeldAlways = 64u << 10;
 
+protocol::ClientStatementLimits statement_limits(const config::Listen& listen) {
+  // One statement of any size that is taken at all must fit.
+  constexpr std::size_t kAround = sizeof(Statement) + 4 * 65'536 + 1024;  // types and name
+  const std::size_t bytes = std::max<std::size_t>(listen.max_client_statement_bytes, listen.max_statement_size + kAround);
+  return {listen.max_client_statements, static_cast<std::uint32_t>(std::min<std::size_t>(bytes, UINT32_MAX))};
+}
+
 }  // namespace
 
 Session::Session(WorkerContext& context, std::unique_ptr<net::Stream> stream, Identity identity)
@@ -35,6 +42,7 @@ Session::Session(WorkerContext& context, std::unique_ptr<net::Stream> stream, Id
   timer_.set<&Session::on_timer>(this);
   idle_timer_.set<&Session::on_idle_tick>(this);
   refresh_routing();
+  statements_.set_limits(statement_limits(context_.snapshot()->config->listen));
   // Room for the largest statement and one message behind it: larger ones are refused by the frame reader.
   stream_->set_retain_limit(context_.snapshot()->config->listen.max_statement_size + (1u << 20));
   stream_->set_handler(this);

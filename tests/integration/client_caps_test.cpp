@@ -139,5 +139,38 @@ TEST_F(ClientCapsTest, TheConsoleIsReachableWhenTheRestIsFull) {
   EXPECT_EQ(failure(parameters("admin", "pgweir")), "");
 }
 
+TEST_F(ClientCapsTest, StatementsOfAClientAreBoundedInCount) {
+  NEEDS_PROXY();
+  start(ProxyOptions{.listen_extra = "max_client_statements = 3", .metrics = false});
+  auto client = connect(), other = connect();
+  for (const char* name : {"a", "b"}) EXPECT_OK(client.prepare(name, "SELECT $1::int"));
+  EXPECT_OK(client.exec("PREPARE c AS SELECT 3"));
+  for (const auto& refused : {client.prepare("d", "SELECT 4"), client.exec("PREPARE d AS SELECT 4")}) {
+    EXPECT_EQ(refused.sqlstate(), "54000");
+    EXPECT_THAT(refused.error ? refused.error->message : "", HasSubstr("too many prepared statements"));
+  }
+  EXPECT_OK(other.prepare("d", "SELECT 4"));  // a bound of its own
+  EXPECT_EQ(client.must("EXECUTE c").value(), "3");
+  EXPECT_OK(client.exec("DEALLOCATE a"));
+  EXPECT_OK(client.prepare("d", "SELECT 4"));
+}
+
+TEST_F(ClientCapsTest, StatementsOfAClientAreBoundedInBytes) {
+  NEEDS_PROXY();
+  start(ProxyOptions{.listen_extra = "max_statement_size = \"64KiB\"\nmax_client_statement_bytes = \"1KiB\"", .metrics = false});
+  auto client = connect();
+  // One statement that is taken at all has room.
+  const std::string big = "SELECT 1 /* " + std::string(60 << 10, 'x') + " */";
+  int taken = 0;
+  QueryResult last;
+  for (; taken < 100; ++taken)
+    if (last = client.prepare("s" + std::to_string(taken), big); !last.ok()) break;
+  EXPECT_GE(taken, 1);
+  EXPECT_LT(taken, 10);
+  EXPECT_EQ(last.sqlstate(), "54000");
+  EXPECT_OK(client.exec("DEALLOCATE ALL"));
+  EXPECT_OK(client.prepare("again", big));
+}
+
 }  // namespace
 }  // namespace pgweir::support
