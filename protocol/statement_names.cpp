@@ -104,21 +104,26 @@ std::string server_name(const StatementHash& hash) {
   return name;
 }
 
-std::optional<std::uint64_t> ServerStatements::touch(const StatementHash& hash) {
+StatementVersion* ServerStatements::touch(const StatementHash& hash) {
   const auto found = index_.find(hash);
-  if (found == index_.end()) return std::nullopt;
+  if (found == index_.end()) return nullptr;
   order_.splice(order_.begin(), order_, found->second);
-  return found->second->stamp;
+  return &found->second->version;
+}
+
+StatementVersion* ServerStatements::find(const StatementHash& hash) {
+  const auto found = index_.find(hash);
+  return found == index_.end() ? nullptr : &found->second->version;
 }
 
 void ServerStatements::insert(const StatementHash& hash, std::uint64_t stamp) {
   const auto found = index_.find(hash);
   if (found != index_.end()) {
-    found->second->stamp = stamp;
+    found->second->version = {stamp, 0};
     order_.splice(order_.begin(), order_, found->second);
     return;
   }
-  order_.push_front(Item{hash, stamp});
+  order_.push_front(Item{hash, {stamp, 0}});
   index_.emplace(hash, order_.begin());
 }
 

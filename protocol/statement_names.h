@@ -42,6 +42,19 @@ constexpr std::size_t kServerStatementNameSize = 39;
 void append_server_name(const StatementHash& hash, std::string& out);
 std::string server_name(const StatementHash& hash);
 
+// Which Parse of a statement is meant, and what it gave. Of a client's statement: its own Parse. Of a copy on a server: the one
+// that made the copy.
+struct StatementVersion {
+  std::uint64_t stamp = 0;  // the owner's order of Parses; 0: older than all
+  std::uint64_t shape = 0;  // shape_of_columns() (protocol/statement_shape.h); 0: not known (yet)
+};
+
+// Whether a client that made `mine` finds in `copy` what a server of its own would have: what it has made itself, or a newer
+// one that gives the same. A copy from before the client's own Parse may know an older schema.
+inline bool serves(const StatementVersion& copy, const StatementVersion& mine) {
+  return copy.stamp == mine.stamp || (copy.stamp > mine.stamp && (mine.shape == 0 || copy.shape == mine.shape));
+}
+
 // What one server connection has prepared, least recently used first out. Several clients' pipelines share it, so
 // nothing is evicted behind the owner's back: after insert(), call pop_excess() and send a Close for what it returns,
 // in front of the Parse.
@@ -49,12 +62,13 @@ class ServerStatements {
  public:
   explicit ServerStatements(std::size_t capacity) : capacity_(capacity) {}
 
-  // The stamp given at insert(), marking it most recently used; nullopt when the server does not have it. No
+  // The server's copy, marking it most recently used; null when it does not have it. Valid until the next change. No
   // allocation.
-  std::optional<std::uint64_t> touch(const StatementHash& hash);
+  StatementVersion* touch(const StatementHash& hash);
+  // The same without the mark.
+  StatementVersion* find(const StatementHash& hash);
   bool contains(const StatementHash& hash) const { return index_.contains(hash); }
-  // stamp: the owner's order of Parses, to tell an old copy from a new one. Replaces the stamp when it is there
-  // already.
+  // A new copy, of unknown shape. Replaces one that is there already.
   void insert(const StatementHash& hash, std::uint64_t stamp);
   // Takes out the least recently used one while there are more than the capacity; never the most recently used one.
   std::optional<StatementHash> pop_excess();
@@ -68,7 +82,7 @@ class ServerStatements {
  private:
   struct Item {
     StatementHash hash;
-    std::uint64_t stamp;
+    StatementVersion version;
   };
   std::size_t capacity_;
   std::list<Item> order_;  // most recently used first

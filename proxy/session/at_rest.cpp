@@ -13,7 +13,11 @@ StatementPtr StatementShelf::put(const StatementPtr& statement) {
   const auto key = std::hash<std::string_view>{}(statement->sql);
   auto [from, to] = shelf_.equal_range(key);
   for (auto i = from; i != to; ++i)
-    if (i->second->stands_for(*statement)) return i->second;
+    if (i->second->stands_for(*statement)) {
+      // The latest Parse stands for all: at worst a copy is made anew that another client would have taken as it is.
+      i->second->version.stamp = std::max(i->second->version.stamp, statement->version.stamp);
+      return i->second;
+    }
   if (shelf_.size() >= sweep_at_) sweep();
   statement->at_rest = true;
   statement->serial = 0;  // no Bind has it
@@ -72,7 +76,6 @@ bool Session::rests() {
   statements_.rest(context_.shelf);
   links_.trim();
   wanted_.trim();
-  recent_binds_.trim();
   virtual_portals_.trim();
   naming_portals_.trim();
   temp_tables_.trim();

@@ -135,7 +135,7 @@ bool Gather::on_message(Link& link, const Frame& frame, const protocol::ReplyTra
       break;
     case 't':
       if (auto types = protocol::decode_parameter_description(frame.body()); types && parameter_types_.empty())
-        for (std::size_t i = 0; i < types->size(); ++i) parameter_types_.push_back((*types)[i]);
+        for (std::size_t i = 0; i < types->size(); ++i) parameter_types_.push_back(canonical(link, (*types)[i]));
       break;
     case 'T':
       described_rows_ = true;
@@ -196,7 +196,7 @@ void Gather::all_ready() {
     auto described = std::move(described_);
     session_.context_.worker.defer([this, alive = alive_, described] {
       if (!*alive) return;
-      auto columns = streams_.front().columns;
+      auto columns = canonical_columns();
       if (request_.route.merge) columns.resize(columns.size() - std::min<std::size_t>(columns.size(), request_.route.merge->hidden));
       described(error_, parameter_types_, std::move(columns));
     });

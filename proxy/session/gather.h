@@ -12,6 +12,7 @@
 
 #include "protocol/backend_codec.h"
 #include "proxy/session/link.h"
+#include "proxy/session/statement.h"
 #include "routing/copy/copy_out.h"
 #include "routing/copy/copy_router.h"
 #include "routing/merge/merger.h"
@@ -32,6 +33,7 @@ struct GatherRequest {
   bool send_row_description = false;           // simple protocol
   bool keep_rows = false;                      // Execute with a row limit: rows go into Result::rows, up to kMaxKeptRows
   bool bind_only = false;                      // the shards check the Bind and run nothing
+  std::shared_ptr<const Statement> statement;  // a prepared one: what the client was told of its columns must be so; null: none
   std::optional<std::string> bound_name;       // of the statement whose Bind this is, for errors; nullopt: a simple Query
   // Called before anything of the answer goes to the client: when all shards have taken the text, and its Bind.
   std::function<void()> on_described, on_bound;
@@ -99,7 +101,10 @@ class Gather final : public LinkSink {
   std::optional<protocol::SqlError> bind_mismatch(std::size_t columns) const;
   void bind_taken();
   void all_bound();
-  bool same_columns(const std::vector<protocol::ColumnDescription>& canonical) const;
+  protocol::Oid canonical(const Link& link, protocol::Oid oid) const;
+  std::vector<protocol::ColumnDescription> canonical_columns() const;
+  bool changed_columns(const std::vector<protocol::ColumnDescription>& columns, std::size_t visible) const;
+  bool same_columns(const std::vector<protocol::ColumnDescription>& columns) const;
   void all_ready();
   void on_row(Stream& stream, std::string_view body);
   void hold_memory();

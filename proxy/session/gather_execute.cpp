@@ -59,17 +59,29 @@ void Gather::send_execute(std::size_t index, std::size_t visible) {
   stream.link->send(out);
 }
 
-// Two shards that describe a statement differently must not be merged: int8 read as timestamp would go unnoticed.
-bool Gather::same_columns(const std::vector<protocol::ColumnDescription>& canonical) const {
+// What the catalog shard calls a type or a table of the link's shard.
+protocol::Oid Gather::canonical(const Link& link, protocol::Oid oid) const {
   const auto& catalog = session_.routing_->catalog;
+  const auto shard = link.shard().value;
+  return catalog && shard < catalog->oid_maps.size() ? catalog->oid_maps[shard].canonical(oid) : oid;
+}
+
+// As the first shard has described them.
+std::vector<protocol::ColumnDescription> Gather::canonical_columns() const {
+  auto columns = streams_.front().columns;
+  for (auto& column : columns) {
+    column.type_oid = canonical(*streams_.front().link, column.type_oid);
+    column.table_oid = canonical(*streams_.front().link, column.table_oid);
+  }
+  return columns;
+}
+
+// Two shards that describe a statement differently must not be merged: int8 read as timestamp would go unnoticed.
+bool Gather::same_columns(const std::vector<protocol::ColumnDescription>& columns) const {
   for (const auto& stream : streams_) {
-    if (stream.columns.size() != canonical.size()) return false;
-    const auto shard = stream.link->shard().value;
-    const bool mapped = catalog && shard < catalog->oid_maps.size();
-    for (std::size_t i = 0; i < canonical.size(); ++i) {
-      const auto type = stream.columns[i].type_oid;
-      if ((mapped ? catalog->oid_maps[shard].canonical(type) : type) != canonical[i].type_oid) return false;
-    }
+    if (stream.columns.size() != columns.size()) return false;
+    for (std::size_t i = 0; i < columns.size(); ++i)
+      if (canonical(*stream.link, stream.columns[i].type_oid) != columns[i].type_oid) return false;
   }
   return true;
 }
@@ -78,15 +90,7 @@ void Gather::all_described() {
   phase_ = Phase::Execute;
   const Route& route = request_.route;
   const routing::MergePlan& plan = route.merge ? *route.merge : concat_plan();
-  auto columns = streams_.front().columns;
-  if (const auto& catalog = session_.routing_->catalog) {
-    const auto shard = streams_.front().link->shard().value;
-    if (shard < catalog->oid_maps.size())
-      for (auto& column : columns) {
-        column.type_oid = catalog->oid_maps[shard].canonical(column.type_oid);
-        column.table_oid = catalog->oid_maps[shard].canonical(column.table_oid);
-      }
-  }
+  auto columns = canonical_columns();
   if (!same_columns(columns))
       return fail({"XX000", "the shards describe the statement differently", {}, "Compare the tables' definitions on the shards.", {}, {}}), complete();
   const std::size_t visible = columns.size() - std::min<std::size_t>(columns.size(), plan.hidden);
@@ -97,7 +101,7 @@ void Gather::all_described() {
     if (i < visible) outputs.push_back(inputs.back());
   }
   if (request_.on_described) request_.on_described();
-  if (auto mismatch = bind_mismatch(visible)) {
+  if (auto mismatch = changed_columns(columns, visible) ? std::optional(changed_result_error()) : bind_mismatch(visible)) {
     error_ = std::move(mismatch);
     return complete();
   }
@@ -128,6 +132,16 @@ void Gather::all_described() {
   }
   for (std::size_t i = 0; i < streams_.size(); ++i)
     if (!streams_[i].waits) send_execute(i, visible);
+}
+
+// Whether the statement was described to the client with others.
+bool Gather::changed_columns(const std::vector<protocol::ColumnDescription>& columns, std::size_t visible) const {
+  if (!request_.statement || !request_.statement->described || !described_rows_) return false;
+  const auto& told = request_.statement->described->columns;
+  if (told.size() != visible) return true;
+  for (std::size_t i = 0; i < visible; ++i)
+    if (told[i].type_oid != columns[i].type_oid) return true;
+  return false;
 }
 
 // What PostgreSQL says of a Bind that does not fit its statement (exec_bind_message, PortalSetResultFormat).

@@ -120,7 +120,6 @@ class Link final : public net::Disposable, public pool::ServerUser {
   bool unknown_settings = false;    // a custom setting of unknown name may have been set: not for anybody else
   bool own_names = false;           // the client's statements are on the server under the client's names: to be dropped
   std::vector<std::string> lent_names;   // only these are
-  std::vector<protocol::StatementHash> stale;   // prepared here, but their result type has changed: to be dropped
 
   std::size_t on_server_bytes(pool::ServerConnection& connection, std::string_view bytes) override;
   void on_server_drained(pool::ServerConnection& connection) override;

@@ -136,15 +136,14 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   void finish_transaction();                          // at a boundary: census where needed, then release
   void release_links();
   void settled();
-  void drop_stale(Link& link);
+  void drop_own_names(Link& link);
   void await_injected(Link& link);
   void census(Link& link);
   std::set<std::string> census_names(Link& link) const;
   bool census_again(Link& link, const Injected& result), read_new_code(Link& link, const Injected& result);
   void on_census(Link& link, Injected& result);
   void tell_parameters(Link& link);
-  void inject_begin(Link& link);
-  void fail_block();
+  void inject_begin(Link& link), fail_block();
 
   // ---- session_query.cpp: simple protocol
   Step on_query(const protocol::Frame& frame);
@@ -212,7 +211,8 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   // Requests about statements whose replies are due. kind: 'P' the client's Parse, 'i' injected Parse, 'q' injected DISCARD,
   // 'r' other injected SQL, 'U' and 'u' as P and i for the unnamed statement, 'x' injected Close, 'D' Describe of a statement,
   // 'C' what takes a name from the client (Close, DEALLOCATE), 'N' Execute of another named command. batch: its group's Sync.
-  struct Flight { std::uint32_t tag; char kind; StatementPtr statement; protocol::StatementHash hash; std::uint64_t batch; };
+  // parameters, shape: what a Describe of the tag has told (protocol/statement_shape.h); 0: nothing yet.
+  struct Flight { std::uint32_t tag; char kind; StatementPtr statement; protocol::StatementHash hash; std::uint64_t batch, parameters = 0, shape = 0; };
   struct Group {                    // from the first message to its Sync
     std::string pending;            // messages that wait for a decision
     bool open = false;
@@ -228,12 +228,11 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
     protocol::Fifo<StatementPtr> resolved;
     StatementPtr last_parsed;
     std::uint32_t first_tag = 0;    // tags of earlier batches are below
+    std::uint32_t awaited = 0;      // the copy that is being made for the next message, which waits for its shape; 0: none
   };
   // An error of ours that stands among the server's replies: the answer to a Parse that is made to fail there.
   struct Poison { std::uint32_t tag; protocol::SqlError error; };
-  Step on_extended(const protocol::Frame& frame);
-  Step on_sync(const protocol::Frame& frame);
-  Step on_flush(const protocol::Frame& frame);
+  Step on_extended(const protocol::Frame& frame), on_sync(const protocol::Frame& frame), on_flush(const protocol::Frame& frame);
   Step pend(const protocol::Frame& frame);
   Step decide_by_bind(const protocol::Frame& frame);
   Step decide_by_default();
@@ -243,20 +242,17 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   std::optional<protocol::SqlError> refuse_change_on_one(const routing::StatementFacts& facts, const routing::Route& route) const;
   bool pipelines_freely() const;
   Flight* find_flight(std::uint32_t tag);
-  void undo_flight(Link& link, const Flight& flight);
-  void confirm_flights();
-  Step relay_pending();
+  void undo_flight(Link& link, const Flight& flight), confirm_flights();
+  Step relay_pending(), relay_rest();
   Step relay_extended(const protocol::Frame& frame);
-  Step relay_parse(const protocol::Frame& frame);
+  Step relay_parse(const protocol::Frame& frame), relay_bind(const protocol::Frame& frame);
   Step relay_unnamed_parse(const StatementPtr& statement, std::uint32_t tag);
-  Step relay_bind(const protocol::Frame& frame);
   protocol::SqlError bind_error(const protocol::SqlError& error, const protocol::Frame& frame);
   bool bind_deallocate(const protocol::Bind& bind, const StatementPtr& command, const routing::StatementFacts& facts);
-  Step relay_describe(const protocol::Frame& frame);
-  Step relay_close(const protocol::Frame& frame);
+  Step relay_describe(const protocol::Frame& frame), relay_close(const protocol::Frame& frame);
   enum class Check : std::uint8_t { Stay, Failed, Elsewhere };
   Check check_bind(const protocol::Bind& bind, Statement& statement);
-  StatementPtr resolve(std::string_view name);
+  StatementPtr resolve(std::string_view name); void resolved();
   VirtualPortal* find_virtual_portal(std::string_view name);
   std::optional<protocol::SqlError> define_statement(const protocol::Parse& parse, std::uint32_t tag);
   const protocol::StatementHash& statement_hash(Statement& statement);
@@ -266,15 +262,20 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   bool ensure_on_server(Statement& statement);
   bool send_parse(Statement& statement, protocol::Disposition disposition, std::uint32_t tag);
   bool push_close(const protocol::StatementHash& hash);
-  void append_parse(Statement& statement, std::string_view name, std::string& out);
-  void forget_named_statements();
+  void append_parse(const Statement& statement, std::string_view name, std::string& out), forget_named_statements();
   Step leave_server();
   std::string name_on_server(Statement& statement);
 
+  // ---- session_shapes.cpp: copies that give what the client's own statement would
+  protocol::StatementVersion* copy_for(Statement& statement);
+  std::uint32_t make_copy(Statement& statement);
+  Step settle_shape(Statement& used, bool describes = false); void flush_simulated();
+  void learn_shape(Link& link, const protocol::Frame& frame, std::uint32_t tag), make_target(Statement& statement);
+  bool changed_target(const routing::Analysis& analysis);
+
   // ---- session_large.cpp: messages that are not held, and what is done when memory is short
   Step meet_large(const protocol::Frame& frame, std::string_view rest);
-  std::optional<Step> start_bind(std::string_view rest, std::size_t size);
-  void widen_bind();
+  std::optional<Step> start_bind(std::string_view rest, std::size_t size); void widen_bind();
   Step forward_bind(const protocol::Frame& frame);
   Step refuse_message(char type, protocol::SqlError error);
   bool lacks_memory(const protocol::Frame& frame) const;
@@ -383,7 +384,6 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   StatementMap statements_;
   std::uint32_t next_tag_ = 1;
   protocol::Fifo<Flight> flights_;
-  protocol::ThinVector<protocol::StatementHash> recent_binds_;   // of the present transaction; bounded
   std::uint64_t syncs_sent_ = 0, syncs_done_ = 0;
   protocol::ThinVector<VirtualPortal> virtual_portals_;
   protocol::Fifo<Poison> poisons_;

@@ -39,7 +39,7 @@ Session::Step Session::on_extended(const Frame& frame) {
     group_.open = true;
     group_.first_tag = next_tag_;
   }
-  if (group_.relayed) return relay_extended(frame);
+  if (group_.relayed) return relay_rest() == Step::Later ? Step::Later : relay_extended(frame);
   if (frame.type == 'E' && !virtual_portals_.empty()) {
     // More rows of a portal that the proxy answers.
     auto execute = protocol::decode_execute(frame.body());
@@ -159,7 +159,7 @@ Session::Step Session::decide_by_bind(const Frame& frame) {
   }
   if (step == Step::Later) return step;
   group_.decided = !route.any_shard;  // BEGIN may go in front of the group's Parses
-  relay_pending();
+  if (relay_pending() == Step::Later) return Step::Later;
   return group_.failed ? Step::Done : relay_extended(frame);
 }
 
@@ -183,8 +183,7 @@ Session::Step Session::decide_by_default() {
     fail_group(*error);
     return Step::Done;
   }
-  if (step == Step::Done) relay_pending();
-  return step;
+  return step == Step::Done ? relay_pending() : step;
 }
 
 Session::Step Session::relay_pending() {
@@ -200,10 +199,15 @@ Session::Step Session::relay_pending() {
   while (!rest.empty() && !group_.failed) {
     const Frame frame = reader.next(rest);
     if (frame.kind != Frame::Kind::Message) break;
-    relay_extended(frame);
+    if (relay_extended(frame) == Step::Done) continue;
+    group_.pending.assign(frame.bytes).append(rest);
+    return Step::Later;
   }
   return Step::Done;
 }
+
+// What a message of the group's beginning that had to wait has kept from being relayed.
+Session::Step Session::relay_rest() { return group_.pending.empty() || group_.failed ? Step::Done : relay_pending(); }
 
 std::optional<SqlError> Session::define_statement(const protocol::Parse& parse, std::uint32_t tag) {
   auto statement = std::make_shared<Statement>();
@@ -212,6 +216,8 @@ std::optional<SqlError> Session::define_statement(const protocol::Parse& parse, 
   for (std::size_t i = 0; i < parse.parameter_types.size(); ++i) statement->types.push_back(parse.parameter_types[i]);
   statement->analysis = analyze(statement->sql);
   statement->serial = tag;
+  statement->version.stamp = next_stamp();
+  statement->shaped = has_shape(*statement->analysis);
   if (const auto& facts = statement->analysis->statements; routing_->plain && facts.size() == 1 && facts.front().prepared.end != 0) {
     statement->name_begin = facts.front().prepared.begin;
     statement->name_end = facts.front().prepared.end;
@@ -245,6 +251,7 @@ Session::Step Session::on_sync(const Frame& frame) {
       relay_->tracker().outstanding_syncs() == 0 && !relay_->tracker().idle())
     group_.relayed = true;  // COPY FROM STDIN took the batch's own Sync, or the block goes on
   if (virtual_) return Step::Done;  // COPY FROM STDIN of several shards: ignored, as in PostgreSQL
+  if (group_.relayed && relay_rest() == Step::Later) return Step::Later;
   if (group_.relayed) {
     if (relay_ && relay_->open()) {
       const auto push = relay_->tracker().push(Request::Sync, Disposition::Forward);
@@ -294,6 +301,7 @@ Session::Step Session::on_sync(const Frame& frame) {
 Session::Step Session::on_flush(const Frame& frame) {
   if (group_.failed) return Step::Done;
   if (group_.relayed) {
+    if (relay_rest() == Step::Later) return Step::Later;
     if (relay_ && relay_->open() && relay_->tracker().push_flush() == Push::Queued) relay_->send(frame.bytes);
     return Step::Done;
   }

@@ -283,7 +283,6 @@ void Session::finish_transaction() {
     hints_->before_local.reset();
   }
   restoring_.reset();
-  recent_binds_.clear();
   naming_portals_.clear();
   if (std::all_of(links_.begin(), links_.end(), [](const auto& l) { return !l->open() || l->quiet(); })) {
     syncs_done_ = syncs_sent_;  // nothing is undecided
@@ -294,7 +293,7 @@ void Session::finish_transaction() {
   for (auto& link : links_)
     if (link->open() && !link->lent_names.empty() && link->idle()) take_back_names(*link);
   for (auto& link : links_)
-    if (link->open() && (!link->stale.empty() || link->own_names) && link->idle()) drop_stale(*link);
+    if (link->open() && link->own_names && link->idle()) drop_own_names(*link);
   for (auto& link : links_)
     if (link->open() && !link->suspect && link->injecting()) await_injected(*link);
   for (auto& link : links_)
@@ -330,21 +329,14 @@ void Session::await_injected(Link& link) {
   });
 }
 
-// Statements whose result type has changed since they were prepared.
-void Session::drop_stale(Link& link) {
-  std::string sql;
-  for (const auto& hash : link.stale)
-    if (link.server().statements.erase(hash)) sql += "DEALLOCATE " + pool::quote_identifier(protocol::server_name(hash)) + ";";
-  link.stale.clear();
-  if (std::exchange(link.own_names, false)) {
-    sql = "DEALLOCATE ALL";
-    link.server().statements.clear();
-  }
-  if (sql.empty()) return;
+// The client's statements under its own names.
+void Session::drop_own_names(Link& link) {
+  link.own_names = false;
+  link.server().statements.clear();
   ++settling_;
   ++link.settling;
   if (mode_ != Mode::Orphan) mode_ = Mode::Settle;
-  link.inject(sql, [this](Link& dropped, Injected& result) {
+  link.inject("DEALLOCATE ALL", [this](Link& dropped, Injected& result) {
     --settling_;
     --dropped.settling;
     if (result.error) discard_link(dropped);

@@ -131,7 +131,7 @@ Session::Step Session::execute_naming_portal(const Frame& frame, std::size_t ind
   }
   relay_->send(frame.bytes);
   if (portal.kind == 'D') statements_.erase(portal.name, tag);
-  if (portal.kind == 'P') relay_->server().statements.insert(portal.made->hash, tag);
+  if (portal.kind == 'P') relay_->server().statements.insert(portal.made->hash, portal.made->version.stamp);
   const char kind = portal.kind == 'D' ? 'C' : portal.kind;
   flights_.push_back({tag, kind, portal.command, portal.made ? portal.made->hash : protocol::StatementHash{}, syncs_sent_ + 1});
   return Step::Done;

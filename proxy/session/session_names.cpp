@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <map>
 
+#include "proxy/session/refusals.h"
 #include "proxy/session/session.h"
 #include "proxy/session/statement_aliases.h"
 
@@ -28,11 +29,12 @@ StatementPtr Session::make_sql_statement(std::string_view text, const StatementF
   auto statement = std::make_shared<Statement>();
   const std::size_t begin = shared ? 0 : facts.begin;
   statement->sql = std::string(shared ? text : text.substr(begin, facts.end - begin));
-  statement->from_sql = true;
+  statement->from_sql = statement->shaped = true;
   statement->name_begin = facts.prepared.begin - begin;
   statement->name_end = facts.prepared.end - begin;
   statement->analysis = analyze(text.substr(facts.prepared.query, facts.end - facts.prepared.query));
   statement->serial = next_tag_++;
+  statement->version.stamp = next_stamp();
   if (!shared) statement->environment = private_environment();
   if (!shared) hash_statement(*statement);
   context_.cells.statements_prepared.add();
@@ -66,6 +68,7 @@ Session::Step Session::on_names(const Frame& frame, const routing::Analysis& ana
   if (tx_ != protocol::TransactionStatus::Failed && !relay_->tracker().skipping_until_sync()) {
     inject_begin(*relay_);
     if (!made && make_targets(analysis)) return Step::Later;
+    if (made && changed_target(analysis)) return refuse_query(changed_result_error());
     put_names(analysis);
   }
   note_route(&route, nullptr);
@@ -83,7 +86,7 @@ bool Session::make_targets(const routing::Analysis& analysis) {
   making_.emplace();
   for (const auto& facts : analysis.statements) {
     if (facts.prepared.end == 0 || facts.prepared.executes.empty()) continue;
-    if (auto* found = statements_.find(facts.prepared.executes); found && (*found)->runs.empty() && !ensure_on_server(**found)) break;
+    if (auto* found = statements_.find(facts.prepared.executes); found && (*found)->runs.empty()) make_target(**found);
   }
   if (relay_->tracker().outstanding() == owed) {
     making_.reset();
@@ -202,7 +205,7 @@ bool Session::names_completed(Link& link, const protocol::ReplyTracker::Reply& r
     if (!change.made) return true;
     if (statements_.put(change.name, change.made, weight_of(*change.made), 0)) return false;
     statements_.confirm(0);
-    link.server().statements.insert(change.made->hash, change.made->serial);
+    link.server().statements.insert(change.made->hash, change.made->version.stamp);
     return true;
   }
   return false;

@@ -36,6 +36,7 @@ bool Session::on_message(Link& link, const Frame& frame, const ReplyTracker::Rep
       if ((!naming_ && reply.tag == 0) || !names_completed(link, reply)) watch_tag(link, frame.body());
       return !client_gone();
     case '1':
+    case 'n':
     case 't':
     case 'T': return on_extended_reply(link, frame, reply);
     default: return !client_gone();
@@ -142,15 +143,9 @@ bool Session::on_extended_reply(Link& link, const Frame& frame, const ReplyTrack
     else if (!retell(link, frame, reply)) to_client(frame.bytes);
     return false;
   }
+  if (reply.request == Request::DescribeStatement) learn_shape(link, frame, reply.tag);
   if (swallowed) return false;
-  if (frame.type == '1') return !client_gone();
-  auto* flight = reply.request == Request::DescribeStatement ? find_flight(reply.tag) : nullptr;
-  if (frame.type == 't' && flight && flight->statement) {
-    if (auto types = protocol::decode_parameter_description(frame.body())) {
-      flight->statement->known_types.clear();
-      for (std::size_t i = 0; i < types->size(); ++i) flight->statement->known_types.push_back((*types)[i]);
-    }
-  }
+  if (frame.type == '1' || frame.type == 'n') return !client_gone();
   if (map_description(link, frame)) return false;
   return !client_gone();
 }
@@ -191,9 +186,6 @@ void Session::on_relay_error(Link& link, const Frame& frame, const ReplyTracker:
                                              (naming_ && !naming_->executed.empty()))) {
     // The server lost what it had prepared (DEALLOCATE ALL within a function, say): it gets everything anew.
     link.server().statements.clear();
-  } else if (fields->sqlstate == "0A000" && fields->routine == "RevalidateCachedQuery") {
-    // Whoever prepares this text again must get a fresh plan.
-    for (auto hash : recent_binds_) link.stale.push_back(hash);
   }
 }
 
@@ -244,7 +236,7 @@ void Session::undo_flight(Link& link, const Flight& flight) {
   const bool last_word = of_server && std::none_of(flights_.begin(), flights_.end(), [&](const Flight& other) {
     return other.tag > flight.tag && other.hash == flight.hash && (other.kind == 'P' || other.kind == 'i' || other.kind == 'x');
   });
-  if (last_word && flight.kind == 'x') server.statements.insert(flight.hash, flight.tag);
+  if (last_word && flight.kind == 'x') server.statements.insert(flight.hash, 0);  // nobody relies on what it is
   if (last_word && flight.kind != 'x') server.statements.erase(flight.hash);
   if (flight.kind == 'U' || flight.kind == 'u') server.unnamed.reset();
   if (flight.kind == 'q') server.sequence_user = pool::ServerConnection::kSequencesUnknown;

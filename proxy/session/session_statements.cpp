@@ -80,19 +80,6 @@ bool Session::undecided(std::string_view name) {
   });
 }
 
-void Session::append_parse(Statement& statement, std::string_view name, std::string& out) {
-  const auto& maps = routing_->catalog ? routing_->catalog->oid_maps : std::vector<routing::OidMap>{};
-  const std::string& sql = statement.server_sql.empty() ? statement.sql : statement.server_sql;
-  const auto shard = relay_->shard().value;
-  if (shard < maps.size() && !maps[shard].identity) {
-    auto types = statement.types;
-    for (auto& type : types) type = maps[shard].local(type);
-    protocol::encode_parse(name, sql, types, out);
-  } else {
-    protocol::encode_parse(name, sql, statement.types, out);
-  }
-}
-
 std::string Session::name_on_server(Statement& statement) {
   return statement.unnamed ? std::string() : protocol::server_name(statement_hash(statement));
 }
@@ -102,61 +89,6 @@ bool Session::push_close(const protocol::StatementHash& hash) {
   if (relay_->tracker().push(Request::Close, Disposition::Swallow, tag) != Push::Queued) return false;
   protocol::encode_close('S', protocol::server_name(hash), out_);
   flights_.push_back({tag, 'x', nullptr, hash, syncs_sent_ + 1});
-  return true;
-}
-
-// Parse under the statement's name on servers. A Close goes in front: what the server may have under that name is replaced.
-// False: the server would skip it, or nothing more may be sent.
-bool Session::send_parse(Statement& statement, Disposition disposition, std::uint32_t tag) {
-  if (relay_->tracker().skipping_until_sync()) return false;
-  const auto hash = statement_hash(statement);
-  auto& on_server = relay_->server().statements;
-  const bool had = on_server.contains(hash);
-  out_.clear();
-  on_server.insert(hash, tag);
-  while (!making_) {  // what one Query EXECUTEs must be there together
-    const auto evicted = on_server.pop_excess();
-    if (!evicted || !push_close(*evicted)) break;
-  }
-  const std::string name = protocol::server_name(hash);
-  if (had) {
-    push_close(hash);
-  } else if (relay_->tracker().push(Request::Close, Disposition::Swallow) == Push::Queued) {
-    protocol::encode_close('S', name, out_);
-  }
-  if (!statement.from_sql) append_parse(statement, name, out_);
-  if (statement.from_sql ? !append_prepare(with_name(statement.sql, statement.name_begin, statement.name_end, name), tag) : relay_->tracker().push(Request::Parse, disposition, tag) != Push::Queued) {
-    on_server.erase(hash);
-    return false;
-  }
-  relay_->send(out_);
-  return true;
-}
-
-// False when it cannot be sent (the server skips to the next Sync, or limits).
-bool Session::ensure_on_server(Statement& statement) {
-  auto& server = relay_->server();
-  if (statement.unnamed) {
-    if (server.unnamed.get() == &statement) return true;
-    const auto parse_tag = next_tag_++;
-    out_.clear();
-    append_parse(statement, "", out_);
-    if (relay_->tracker().push(Request::Parse, Disposition::Swallow, parse_tag) != Push::Queued) return false;
-    server.unnamed = statement.shared_from_this();
-    flights_.push_back({parse_tag, 'u', nullptr, {}, syncs_sent_ + 1});
-    relay_->send(out_);
-    return true;
-  }
-  if (server.statements.touch(statement_hash(statement))) return true;
-  // As the client parsed it where a server still has it so, else in the present environment.
-  if (statement.environment != environment()) {
-    statement.environment = Statement::kNoEnvironment;
-    if (server.statements.touch(statement_hash(statement))) return true;
-  }
-  const auto tag = next_tag_++;
-  if (!send_parse(statement, Disposition::Swallow, tag)) return false;
-  flights_.push_back({tag, 'i', statement.shared_from_this(), statement.hash, syncs_sent_ + 1});
-  context_.cells.injected_commands.add();
   return true;
 }
 
@@ -208,15 +140,17 @@ Session::Step Session::relay_parse(const Frame& frame) {
   return Step::Done;
 }
 
-// The statement behind a name, as of the moment the message came. Null: there is none.
+// The statement behind a name, as of the moment the message came. Null: there is none. resolved() when the message is done with.
 StatementPtr Session::resolve(std::string_view name) {
   if (!group_.resolved.empty()) {
-    StatementPtr then = std::move(group_.resolved.front());
-    group_.resolved.pop_front();
-    return then;
+    return group_.resolved.front();
   }
   auto* found = statements_.find(name);
   return found ? *found : nullptr;
+}
+
+void Session::resolved() {
+  if (!group_.resolved.empty()) group_.resolved.pop_front();
 }
 
 // Inside a group or block that has its server, every further statement must belong there.
@@ -279,7 +213,7 @@ Session::Step Session::relay_bind(const Frame& frame) {
     return Step::Done;
   }
   Statement& statement = *held;
-  const Check check = group_.leaving ? Check::Elsewhere : check_bind(*bind, statement);
+  const Check check = group_.leaving ? Check::Elsewhere : group_.awaited != 0 ? Check::Stay : check_bind(*bind, statement);
   if (check == Check::Failed) return Step::Done;
   if (check == Check::Elsewhere) {
     if (!group_.executed && !relay_->in_transaction) {
@@ -294,6 +228,9 @@ Session::Step Session::relay_bind(const Frame& frame) {
   if (group_.executed) throwaway_ = false;  // a second statement: the block stays where it is
   const auto& executed = statement.analysis->statements;
   if (executed.size() != 1 || group_.executed || !begin_or_throw_away(*relay_, executed.front(), statement.sql, last_any_shard_)) inject_begin(*relay_);
+  if (settle_shape(statement) == Step::Later) return Step::Later;
+  resolved();
+  if (group_.failed) return Step::Done;
   if (executed.size() == 1 && statement.runs.empty()) own_sequences(*relay_, executed.front());
   if (!statement.runs.empty()) own_sequences(*relay_, bound_effects(statement));
   if (executed.size() == 1) note_sequences(*relay_, executed.front(), statement.sql);
@@ -312,8 +249,7 @@ Session::Step Session::relay_bind(const Frame& frame) {
     if (!refresh_runs(statement)) return Step::Done;
     note_naming_portal({std::string(bind->portal), 'N', {}, held, nullptr});
   }
-  if (!ensure_on_server(statement)) return Step::Done;
-  if (!statement.unnamed && recent_binds_.size() < 64) recent_binds_.push_back(statement_hash(statement));
+  if (!statement.shaped && !ensure_on_server(statement)) return Step::Done;
   out_.clear();
   protocol::encode_bind_raw(bind->portal, name_on_server(statement), bind->tail, out_);
   widen_bind();
@@ -338,6 +274,9 @@ Session::Step Session::relay_describe(const Frame& frame) {
     fail_group(protocol::undefined_statement(describe->name));
     return Step::Done;
   }
+  if (statement->runs.empty() && settle_shape(*statement, true) == Step::Later) return Step::Later;
+  resolved();
+  if (group_.failed) return Step::Done;
   if (!statement->runs.empty() && !refresh_runs(*statement)) return Step::Done;
   if (!ensure_on_server(*statement)) return Step::Done;
   const auto tag = next_tag_++;

@@ -25,10 +25,14 @@ struct Described {
 struct Statement : std::enable_shared_from_this<Statement> {
   std::string sql;
   bool unnamed = false;                                 // is the server's unnamed statement, too
+  bool shaped = false;                                  // PostgreSQL looks whether its columns stay the same (has_shape())
   std::vector<protocol::Oid> types;                     // as the client declared them (0: not)
   std::shared_ptr<const routing::Analysis> analysis;    // never null
   std::optional<Described> described;
-  std::vector<protocol::Oid> known_types;               // from a ParameterDescription seen on the way; may be empty
+  // From a ParameterDescription seen on the way, canonical; may be empty. Copies are made with them: PostgreSQL does not infer
+  // a statement's parameters a second time either.
+  std::vector<protocol::Oid> known_types;
+  const std::vector<protocol::Oid>& parameter_types() const { return known_types.empty() ? types : known_types; }
   std::uint32_t serial = 0;                             // of its definition; the tag of its Binds
   // Made by SQL PREPARE: `sql` is that command, `analysis` of the statement behind AS.
   bool from_sql = false;
@@ -43,16 +47,27 @@ struct Statement : std::enable_shared_from_this<Statement> {
   std::uint64_t environment = kNoEnvironment;           // as of its last Parse
   protocol::StatementHash hash;
 
+  // The client's own Parse (next_stamp()), and the shape that it gave.
+  protocol::StatementVersion version;
+
   // On the worker's shelf (proxy/session/at_rest.h), shared between clients: not to be changed.
   bool at_rest = false;
   // Whether a client may be given this one in place of the other.
   bool stands_for(const Statement& other) const {
     return sql == other.sql && unnamed == other.unnamed && types == other.types && analysis == other.analysis && described == other.described &&
            known_types == other.known_types && from_sql == other.from_sql && name_begin == other.name_begin && name_end == other.name_end &&
-           runs == other.runs && server_sql == other.server_sql && environment == other.environment && hash == other.hash;
+           runs == other.runs && server_sql == other.server_sql && environment == other.environment && hash == other.hash &&
+           version.shape == other.version.shape;
   }
 };
 using StatementPtr = std::shared_ptr<Statement>;
+
+// Whether a statement with this text has a plan whose columns may not change. PostgreSQL does not look at those of utility
+// statements, which may change from one use to the next (a FETCH is prepared before its cursor is there).
+bool has_shape(const routing::Analysis& analysis);
+
+// Grows with every Parse of this process, whichever worker asks. Thread-safe.
+std::uint64_t next_stamp();
 
 // A portal of a statement that the proxy answers itself. Lives until the end of its transaction.
 struct VirtualPortal {

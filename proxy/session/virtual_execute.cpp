@@ -133,6 +133,7 @@ void VirtualGroup::prepare_request(Route route, const routing::Analysis& analysi
   request_.keep_rows = !simple && row_limit_ > 0;
   if (statement) {
     request_.types = statement->types;
+    request_.statement = statement->shared_from_this();
     const auto& known = statement->described ? statement->described->parameter_types : statement->known_types;
     for (std::size_t i = 0; i < known.size(); ++i) {
       if (i >= request_.types.size()) request_.types.push_back(known[i]);

@@ -110,6 +110,7 @@ bool VirtualGroup::prepare_name(std::string_view text, const routing::StatementF
   made->sql = text.substr(place.query, facts.end - place.query);
   made->analysis = session_.analyze(made->sql);
   made->serial = session_.next_tag_++;
+  made->version.stamp = next_stamp();
   made->from_sql = true;
   names_->made = made;
   describe_begin_ = count_characters(text.substr(0, place.query), counts_utf8(*session_.told_));

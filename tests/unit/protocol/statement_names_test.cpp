@@ -38,13 +38,13 @@ TEST(ServerStatements, LeastRecentlyUsedGoesFirst) {
   statements.insert(a, 10);
   statements.insert(b, 11);
   EXPECT_EQ(statements.pop_excess(), std::nullopt);
-  EXPECT_EQ(statements.touch(a), 10u);
+  EXPECT_EQ(statements.touch(a)->stamp, 10u);
   statements.insert(c, 12);
   EXPECT_EQ(statements.pop_excess(), b);
   EXPECT_EQ(statements.pop_excess(), std::nullopt);
-  EXPECT_EQ(statements.touch(b), std::nullopt);
+  EXPECT_EQ(statements.touch(b), nullptr);
   statements.insert(a, 20);
-  EXPECT_EQ(statements.touch(a), 20u);
+  EXPECT_EQ(statements.touch(a)->stamp, 20u);
   EXPECT_TRUE(statements.erase(a));
   EXPECT_FALSE(statements.erase(a));
   EXPECT_EQ(statements.size(), 1u);
@@ -67,7 +67,38 @@ TEST(ServerStatements, ASkippedCloseMayBePutBackAboveTheCapacity) {
   ASSERT_TRUE(evicted.has_value());
   statements.erase({0, 2});  // its Parse was skipped, and so was the Close
   statements.insert(*evicted, 1);
-  EXPECT_EQ(statements.touch(*evicted), 1u);
+  EXPECT_EQ(statements.touch(*evicted)->stamp, 1u);
+}
+
+TEST(ServerStatements, ANewCopyHasNoShapeUntilItIsTold) {
+  ServerStatements statements(2);
+  statements.insert({0, 1}, 1);
+  statements.find({0, 1})->shape = 77;
+  EXPECT_EQ(statements.touch({0, 1})->shape, 77u);
+  statements.insert({0, 1}, 2);
+  EXPECT_EQ(statements.touch({0, 1})->shape, 0u);
+  EXPECT_EQ(statements.find({0, 2}), nullptr);
+}
+
+TEST(ServerStatements, LookingAtOneDoesNotUseIt) {
+  ServerStatements statements(2);
+  for (std::uint64_t i = 1; i <= 2; ++i) statements.insert({0, i}, i);
+  EXPECT_EQ(statements.find({0, 1})->stamp, 1u);
+  statements.insert({0, 3}, 3);
+  EXPECT_EQ(statements.pop_excess(), (StatementHash{0, 1}));
+}
+
+TEST(StatementVersion, ACopyServesWhoMadeItAndWhoWasToldTheSameBefore) {
+  const StatementVersion mine{5, 77};
+  EXPECT_TRUE(serves({5, 77}, mine));
+  EXPECT_TRUE(serves({5, 0}, mine));       // the own one, whatever is known of it
+  EXPECT_TRUE(serves({6, 77}, mine));
+  EXPECT_FALSE(serves({6, 78}, mine));     // another shape
+  EXPECT_FALSE(serves({6, 0}, mine));      // nobody knows
+  EXPECT_FALSE(serves({4, 77}, mine));     // from before the client's Parse: it may know another schema
+  EXPECT_FALSE(serves({0, 77}, mine));
+  EXPECT_TRUE(serves({6, 78}, {5, 0}));    // it was never told
+  EXPECT_FALSE(serves({4, 78}, {5, 0}));
 }
 
 }  // namespace

@@ -70,6 +70,22 @@ TEST(StatementsAtRest, WhatSomebodyElseHoldsStays) {
   EXPECT_EQ(shelf.size(), 4u);
 }
 
+TEST(StatementsAtRest, TheLatestParseStandsForAllOfOneShape) {
+  StatementShelf shelf;
+  auto old = statement("SELECT 1", 1), newer = statement("SELECT 1", 2), reshaped = statement("SELECT 1", 3);
+  old->version = {10, 77};
+  newer->version = {20, 77};
+  reshaped->version = {15, 78};
+  const StatementPtr shared = shelf.put(newer);
+  EXPECT_EQ(shelf.put(old), shared);
+  EXPECT_EQ(shared->version.stamp, 20u);
+  EXPECT_NE(shelf.put(reshaped), shared);
+  auto newest = statement("SELECT 1", 4);
+  newest->version = {30, 77};
+  EXPECT_EQ(shelf.put(newest), shared);
+  EXPECT_EQ(shared->version.stamp, 30u);
+}
+
 TEST(StatementsAtRest, OnesThatDifferAreKeptApart) {
   StatementShelf shelf;
   const StatementPtr plain = shelf.put(statement("SELECT 1", 1));
