@@ -2,6 +2,7 @@
 // runs its statement and whoever prepared the same text there. All of this holds without the proxy, too (PGWEIR_DIRECT=1).
 #include "tests/integration/proxy_fixture.h"
 #include "tests/integration/raw_client.h"
+#include "tests/support/demo_cluster.h"
 
 namespace pgweir::support {
 namespace {
@@ -314,6 +315,35 @@ TEST_F(PreparedSchemaPipelineTest, WhatIsThereIsUsedAsItIs) {
     other.query("SELECT 1");
   }
   EXPECT_EQ(look(), before);
+}
+
+// Whichever shard a statement goes to, and for all of them together.
+TEST(PreparedSchemaOnShardsTest, AnOldStatementFailsUntilItIsPreparedAnew) {
+  DemoCluster shards;
+  ProxyProcess proxy({.clusters = shards.config(), .pool = "size = 2"});
+  auto admin = proxy.connect("app", "fediflow"), client = proxy.connect("app", "fediflow");
+  create_demo_tables(admin);
+  const auto prepare = [&client](const std::string& suffix) {
+    EXPECT_OK(client.prepare("one" + suffix, "SELECT * FROM content WHERE region = $1"));
+    EXPECT_OK(client.prepare("all" + suffix, "SELECT * FROM content ORDER BY id"));
+    return client.describe("one" + suffix).first.columns.size() + client.describe("all" + suffix).first.columns.size();
+  };
+  const auto before = prepare("");
+  for (const std::string region : {"eu", "us", "museum"}) EXPECT_OK(client.execute("one", {region}));
+  EXPECT_OK(client.execute("all"));
+  admin.must("ALTER TABLE content ADD extra int");
+  EXPECT_EQ(prepare(" new"), before + 2);
+  for (int i = 0; i < 2; ++i) {
+    for (const std::string region : {"us", "museum", "eu"}) {
+      EXPECT_SQLSTATE(client.execute("one", {region}), "0A000");
+      EXPECT_OK(client.execute("one new", {region}));
+    }
+    EXPECT_SQLSTATE(client.execute("all"), "0A000");
+    EXPECT_OK(client.execute("all new"));
+  }
+  admin.must("ALTER TABLE content DROP extra");
+  for (const std::string region : {"us", "museum", "eu"}) EXPECT_OK(client.execute("one", {region}));
+  EXPECT_OK(client.execute("all"));
 }
 
 }  // namespace
