@@ -1,5 +1,8 @@
 // Tables that change under prepared statements: every client sees what it would on a connection of its own, whichever server
 // runs its statement and whoever prepared the same text there. All of this holds without the proxy, too (PGWEIR_DIRECT=1).
+#include <atomic>
+#include <thread>
+
 #include "tests/integration/proxy_fixture.h"
 #include "tests/integration/raw_client.h"
 #include "tests/support/demo_cluster.h"
@@ -227,6 +230,48 @@ TEST_P(PreparedSchemaTest, ATableThatIsGoneIsThatError) {
   }
   make_table();
   EXPECT_COLUMNS(client.execute("s"), 2);
+}
+
+// Many clients of one text on fewer servers while the table changes: nobody ever gets columns that it was not told.
+TEST_P(PreparedSchemaTest, NobodyGetsOtherColumnsWhileTheTableChanges) {
+  make_table();
+  constexpr int kClients = 6, kChanges = 60;
+  std::atomic<bool> changing{true};
+  std::atomic<int> answered{0}, refused{0}, wrong{0};
+  const auto work = [&](Connection client, unsigned number) {
+    std::size_t told = 0;
+    for (unsigned round = number; changing; ++round) {
+      if (told == 0) {
+        EXPECT_OK(client.exec("DEALLOCATE ALL"));
+        EXPECT_OK(client.prepare("s", kText));
+        const auto described = client.describe("s").first;
+        if (described.ok()) told = described.columns.size();
+        continue;
+      }
+      const auto result = client.execute("s");
+      if (result.ok()) {
+        ++answered;
+        if (result.columns.size() != told) ++wrong;
+        continue;
+      }
+      EXPECT_EQ(result.sqlstate(), kChanged) << result;
+      ++refused;
+      if (round % 3 == 0) told = 0;
+    }
+  };
+  std::vector<std::thread> threads;
+  for (unsigned i = 0; i < kClients; ++i) threads.emplace_back(work, connect(), i);
+  auto changer = server().connect();
+  for (int i = 0; i < kChanges; ++i) {
+    const int before = answered + refused;
+    changer.must(i % 2 == 0 ? "ALTER TABLE shaped ADD c int" : "ALTER TABLE shaped DROP c");
+    EXPECT_TRUE(wait_until([&] { return answered + refused > before + kClients; }));
+  }
+  changing = false;
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(wrong, 0) << "of " << answered;
+  EXPECT_GT(answered, 0);
+  EXPECT_GT(refused, 0);
 }
 
 class PreparedSchemaPipelineTest : public ProxyTest {
