@@ -4,7 +4,6 @@
 #include <openssl/rand.h>
 
 #include "protocol/frontend_codec.h"
-#include "proxy/net/resolver.h"
 
 namespace pgweir::session {
 namespace {
@@ -98,8 +97,8 @@ CancelRegistry& cancel_registry() {
 void send_cancel(WorkerContext& context, pool::ServerConnection& server) {
   // One cancel at a time per server: a second one says nothing new.
   if (server.cancels->in_flight != 0) return;
-  auto addresses = context.runtime.login_services.resolver().try_resolve(server.target().endpoint);
-  net::SocketAddress address = addresses && !addresses->empty() ? addresses->front() : server.stream().peer_address();
+  // Where this connection goes: the server's name may have other addresses, or have moved.
+  const net::SocketAddress address = server.stream().peer_address();
   if (address.empty()) return;
   context.cells.cancels_forwarded.add();
   new CancelConnection(context.worker, server, address);  // owns itself
