@@ -229,6 +229,8 @@ void Session::orphan() {
   if (cancel_work)
     for (auto& link : links_)
       if (link->open() && !link->quiet()) send_cancel(context_, link->server());
+  idle_timer_.cancel();
+  if (cancel_work) idle_timer_.arm(context_.worker, std::chrono::milliseconds(1'000));  // cancel_work_again()
   if (virtual_) virtual_->on_client_gone();
   if (copy_partial_ && relay_) relay_->discard();  // half a message lies in it
   if (group_.relayed && relay_ && relay_->open() && !relay_->tracker().in_copy_in()) {
@@ -328,8 +330,10 @@ void Session::on_timer() {
     return end();
   }
   if (mode_ == Mode::Settle || client_gone()) return;
-  if (in_block() && mode_ == Mode::Open && (links_.empty() || !relay_ || relay_->quiet()))
-    return fatal(idle_in_transaction(pool_settings()));
+  if (std::exchange(idle_armed_, false)) {
+    if (in_block() && mode_ == Mode::Open && (links_.empty() || !relay_ || relay_->quiet())) fatal(idle_in_transaction(pool_settings()));
+    return;
+  }
   if (mode_ != Mode::Open || (relay_ && !relay_->quiet())) cancel_overdue();
 }
 

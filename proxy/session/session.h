@@ -94,8 +94,8 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   void send_ready();
   void fatal(const protocol::SqlError& error), kill(const protocol::SqlError& error);  // tells the client and ends; its servers too
   void end();                                         // ends without a word
-  void orphan();
-  void orphan_step();
+  void orphan(), orphan_step();
+  void cancel_work_again();                           // of a client that is gone: session_idle.cpp
   void fail_copy_in(Link& link);
   void on_timer();
   void cancel_overdue();
@@ -166,7 +166,7 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   void note_custom_names(Link& link, std::string_view text, const protocol::ValueList* values);
   bool add_custom_name(std::string_view name);  // true: it was new
   bool on_ready(Link& link, char status);
-  void arm_query_timeout();
+  void arm_query_timeout(), disarm_query_timeout();
   void on_idle_tick();                                // session_idle.cpp
   void note_function_call(Link& link, const protocol::Frame& frame);
   void note_effects(Link& link, const routing::StatementFacts& facts);
@@ -374,7 +374,7 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   Tally tally_;
   bool reads_sequences_ = false, used_sequences_ = false, wants_sequences_ = false;  // asked for currval(); any use; by what asks for a server
   unsigned probation_ = 0;           // transactions after which a server was kept in case that it does
-  bool ddl_seen_ = false, overdue_ = false, copy_forward_ = false;   // overdue_: query_timeout has cancelled what runs; copy_forward_: the CopyData being received goes to relay_
+  bool ddl_seen_ = false, overdue_ = false, copy_forward_ = false, idle_armed_ = false;   // overdue_: query_timeout has cancelled what runs; idle_armed_: timer_ ends an idle transaction; copy_forward_: the CopyData being received goes to relay_
   bool copy_partial_ = false, boundary_ = false, boundary_waits_ = false;   // only a part of it was sent; a Z came in this burst; ... meanwhile
   protocol::Boxed<Notifications> notifications_;
   bool light_ = false;               // the statement at work can neither listen nor notify: its server is taken as it is

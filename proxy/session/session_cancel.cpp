@@ -34,12 +34,14 @@ void Session::cancel(std::shared_ptr<void> told) {
   }
 }
 
-// What runs has taken too long. A cancel that is under way already is enough.
+// What runs has taken too long. A cancel that is under way already is enough; one that came between two messages, or that
+// the statement has caught, is not.
 void Session::cancel_overdue() {
   overdue_ = true;
   if (mode_ == Mode::Checkout) return cancel({});
   for (auto& link : links_)
     if (link->open() && !link->quiet()) send_cancel(context_, link->server());
+  timer_.arm(context_.worker, std::chrono::milliseconds(1'000));
 }
 
 }  // namespace pgweir::session

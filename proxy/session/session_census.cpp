@@ -174,6 +174,8 @@ void Session::on_census(Link& link, Injected& result) {
     if (!known) values[name] = value;
   }
   settings_ = pool::Settings::intern(std::move(values));
+  if (!client_gone() && (settings_->find("idle_session_timeout") || settings_->find("idle_in_transaction_session_timeout")))
+    idle_timer_.arm(context_.worker, std::chrono::milliseconds(10));
   // Nobody can say what it would have to be given elsewhere.
   if (pinned.empty() && link.unknown_settings) pinned = "custom_setting";
   if (pinned.empty() && link.loaded) pinned = "library";  // nothing unloads one

@@ -1,7 +1,10 @@
 // Session: clients that send nothing, whose transaction takes too long, or who wait for a server connection.
 #include <algorithm>
+#include <charconv>
+#include <cstdint>
 
 #include "protocol/backend_codec.h"
+#include "proxy/session/cancel.h"
 #include "proxy/session/session.h"
 #include "proxy/session/timeouts.h"
 
@@ -14,6 +17,22 @@ namespace {
 using Bound = std::chrono::milliseconds;
 constexpr Bound kRarely{30'000};  // where no bound is set: a reload may set one
 constexpr Bound kOften{10};
+constexpr Bound kAgain{1'000};
+
+// The client's own setting as servers print it: "300ms", "5s", "1min"; 0: none.
+Bound own_bound(const pool::Settings& settings, std::string_view name) {
+  const std::string* value = settings.find(name);
+  if (value == nullptr) return Bound{0};
+  std::int64_t count = 0;
+  const auto [unit, error] = std::from_chars(value->data(), value->data() + value->size(), count);
+  if (error != std::errc() || count <= 0) return Bound{0};
+  constexpr std::pair<std::string_view, std::int64_t> kUnits[] = {{"s", 1'000}, {"min", 60'000}, {"h", 3'600'000}, {"d", 86'400'000}};
+  for (const auto& [word, length] : kUnits)
+    if (std::string_view(unit, value->data() + value->size()) == word) return Bound{count * length};
+  return Bound{count};
+}
+
+Bound shorter(Bound a, Bound b) { return a.count() == 0 ? b : b.count() == 0 ? a : std::min(a, b); }
 
 }  // namespace
 
@@ -59,10 +78,18 @@ void Session::on_checkout_slow(const SqlError& notice) {
   to_client(told);
 }
 
+// A cancel that came between two messages, or that the statement has caught, has ended nothing.
+void Session::cancel_work_again() {
+  if (mode_ != Mode::Orphan) return;
+  for (auto& link : links_)
+    if (link->open() && !link->quiet() && !link->forced_rollback) send_cancel(context_, link->server());
+  idle_timer_.arm(context_.worker, kAgain);
+}
+
 // Looks four times in each bound, so that nothing has to be done for a message; a client is ended at most a quarter
 // late. The exact end of a transaction on one server is timer_'s business.
 void Session::on_idle_tick() {
-  if (client_gone()) return;
+  if (client_gone()) return cancel_work_again();
   const auto now = std::chrono::steady_clock::now();
   const bool quiet = mode_ == Mode::Open && std::all_of(links_.begin(), links_.end(), [](const auto& link) {
                        return !link->open() || link->quiet();
@@ -73,10 +100,17 @@ void Session::on_idle_tick() {
   if (!silent || !stream_ || stream_->unread() == 0 || !takes_input() || input_waits_) message_since_ = now;
   const Bound message = snapshot_->config->listen.client_message_timeout;
   if (message.count() > 0 && now - message_since_ >= message) return fatal(half_message(message));
-  const Bound in_transaction = pool_settings().idle_in_transaction_timeout, outside = pool_settings().client_idle_timeout;
+  // The client's own are told as PostgreSQL tells them.
+  const Bound own_in_transaction = own_bound(*settings_, "idle_in_transaction_session_timeout");
+  const Bound own_outside = own_bound(*settings_, "idle_session_timeout");
+  const Bound in_transaction = shorter(pool_settings().idle_in_transaction_timeout, own_in_transaction);
+  const Bound outside = shorter(pool_settings().client_idle_timeout, own_outside);
   const Bound bound = in_block() ? in_transaction : outside;
-  if (bound.count() > 0 && now - silent_since_ >= bound)
-    return fatal(in_block() ? idle_in_transaction(pool_settings()) : idle_outside(pool_settings()));
+  if (bound.count() > 0 && now - silent_since_ >= bound) {
+    auto error = in_block() ? idle_in_transaction(pool_settings()) : idle_outside(pool_settings());
+    if (bound == (in_block() ? own_in_transaction : own_outside)) error.detail.clear();
+    return fatal(error);
+  }
   const Bound whole = pool_settings().transaction_timeout;
   if ((quiet && !in_block()) || std::exchange(seen_transactions_, tally_.transactions()) != tally_.transactions()) transaction_since_ = now;
   if (whole.count() > 0 && now - transaction_since_ >= whole)

@@ -239,8 +239,14 @@ void Session::forward_query(const Frame& frame, const routing::Analysis& analysi
 
 // Counts from when the server turns to a request: on_ready() begins anew for the next one of a pipeline.
 void Session::arm_query_timeout() {
+  if (client_gone()) return;
   overdue_ = false;
+  if (std::exchange(idle_armed_, false)) timer_.cancel();
   if (const auto timeout = pool_settings().query_timeout; timeout.count() > 0) timer_.arm(context_.worker, timeout);
+}
+
+void Session::disarm_query_timeout() {
+  if (!client_gone() && !idle_armed_) timer_.cancel();
 }
 
 // A statement that any shard answers must not decide where the block runs. True: it runs in a block of its own on `link`.

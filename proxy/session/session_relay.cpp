@@ -208,7 +208,7 @@ void Session::on_burst_end(Link& link) {
     if (in_block() && mode_ == Mode::Open) {
       const auto bound = pool_settings().idle_in_transaction_timeout;
       timer_.cancel();
-      if (bound.count() > 0 && link.open() && link.quiet()) timer_.arm(context_.worker, bound);
+      if (bound.count() > 0 && link.open() && link.quiet()) timer_.arm(context_.worker, bound), idle_armed_ = true;
     }
   }
   if (mode_ == Mode::Orphan) return orphan_step();

@@ -139,6 +139,7 @@ std::vector<Link*> VirtualGroup::participants() {
 }
 
 void VirtualGroup::begin_route() {
+  session_.arm_query_timeout();
   running_links_ = links_for(running_->shards, running_->role);
   if (running_links_.size() != running_->shards.size()) {
     statement_failed({"08006", "a server connection was lost", {}, {}, {}, {}});
@@ -199,6 +200,7 @@ void VirtualGroup::gather() {
 
 void VirtualGroup::gathered(const Gather::Result& result) {
   gather_.reset();
+  session_.disarm_query_timeout();  // what ends the transaction is not to be cancelled
   take_back_links();
   if (std::exchange(checking_, false)) {
     running_.reset();
