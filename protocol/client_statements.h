@@ -62,6 +62,12 @@ class ClientStatements {
     return true;
   }
 
+  // It is gone, whatever becomes of earlier changes of the name that await their reply. False when there was none.
+  bool drop(std::string_view name) {
+    if (!journal_.empty()) journal_.erase_if([name](const Change& change) { return change.name == name; });
+    return static_cast<bool>(assign(name, Item()));
+  }
+
   // DEALLOCATE ALL, DISCARD ALL; undoable like an erase of each.
   void erase_all(std::uint32_t tag) {
     while (!items_.empty()) exchange(std::string(items_.back().name()), Item(), tag);

@@ -61,12 +61,17 @@ Worker::~Worker() {
   if (event_fd_ >= 0) ::close(event_fd_);
 }
 
-Result<std::monostate> Worker::start() {
+Result<std::monostate> Worker::set_up() {
   // Edge-triggered: every write to the eventfd is an edge, so it is never read.
   epoll_event event{.events = EPOLLIN | EPOLLET, .data = {.ptr = this}};
   if (epoll_fd_ < 0 || event_fd_ < 0 || ::epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, event_fd_, &event) != 0) {
     return system_error(errno, "cannot set up the event loop of a worker");
   }
+  return std::monostate{};
+}
+
+Result<std::monostate> Worker::start() {
+  if (auto ready = set_up(); !ready.ok()) return ready;
   try {
     thread_ = std::thread([this] { run(); });
   } catch (const std::system_error& error) {
@@ -111,18 +116,31 @@ void Worker::run() {
   clockid_t clock{};
   if (::pthread_getcpuclockid(::pthread_self(), &clock) == 0) cpu_clock_.store(clock, std::memory_order_relaxed);
   now_ = Clock::now();
-  while (!stopping_.load(std::memory_order_acquire)) {
-    const int count = ::epoll_wait(epoll_fd_, events_->list.data(), kMaxEvents, wait_milliseconds());
-    now_ = Clock::now();
-    bump(wakeups_);
-    // lets the wheel jump over the idle time before something is armed
-    if (timers_.armed() == 0) timers_.advance(now_);
-    dispatch_events(count);
-    run_posts();
-    run_ready();
-    timers_.advance(now_);
-    finish_wakeup();
-  }
+  while (!stopping_.load(std::memory_order_acquire)) turn(wait_milliseconds());
+  leave();
+}
+
+Result<std::monostate> Worker::enter() {
+  if (auto ready = set_up(); !ready.ok()) return ready;
+  current_worker = this;
+  now_ = Clock::now();
+  return std::monostate{};
+}
+
+void Worker::turn(int wait) {
+  const int count = ::epoll_wait(epoll_fd_, events_->list.data(), kMaxEvents, wait);
+  now_ = Clock::now();
+  bump(wakeups_);
+  // lets the wheel jump over the idle time before something is armed
+  if (timers_.armed() == 0) timers_.advance(now_);
+  dispatch_events(count);
+  run_posts();
+  run_ready();
+  timers_.advance(now_);
+  finish_wakeup();
+}
+
+void Worker::leave() {
   shut_down();
   cpu_clock_.store(kNoClock, std::memory_order_relaxed);
   current_worker = nullptr;

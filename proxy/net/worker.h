@@ -77,6 +77,11 @@ class Worker {
   // worker itself.
   Result<std::monostate> start();
   void stop();
+  // In place of start(), for tests that decide what happens next: enter() makes the calling thread the worker's own, turn()
+  // is one wake-up that waits at most `wait` milliseconds for its first event, leave() does what the thread's end does.
+  Result<std::monostate> enter();
+  void turn(int wait);
+  void leave();
 
   // Any thread. Runs on the worker, in the order of posting per posting thread. Returns false, having destroyed the
   // task on the calling thread, when the worker has stopped. One wake-up serves all posts that are waiting.
@@ -144,6 +149,7 @@ class Worker {
   static void bump(std::atomic<std::uint64_t>& counter, std::uint64_t by = 1) {  // one writer: no locked instruction
     counter.store(counter.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
   }
+  Result<std::monostate> set_up();
   void run();
   int wait_milliseconds() const;
   void dispatch_events(int count);

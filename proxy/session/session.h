@@ -246,7 +246,7 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   Step relay_pending(), relay_rest();
   Step relay_extended(const protocol::Frame& frame);
   Step relay_parse(const protocol::Frame& frame), relay_bind(const protocol::Frame& frame);
-  Step relay_unnamed_parse(const StatementPtr& statement, std::uint32_t tag);
+  Step refuse_parse(const protocol::Parse& parse, const protocol::SqlError& error), relay_unnamed_parse(const StatementPtr& statement, std::uint32_t tag);
   protocol::SqlError bind_error(const protocol::SqlError& error, const protocol::Frame& frame);
   bool bind_deallocate(const protocol::Bind& bind, const StatementPtr& command, const routing::StatementFacts& facts);
   Step relay_describe(const protocol::Frame& frame), relay_close(const protocol::Frame& frame);

@@ -57,8 +57,7 @@ std::optional<Session::LocalReply> Session::deallocate_locally(const routing::St
     forget_named_statements();
     return LocalReply{"DEALLOCATE ALL", {}, {}};
   }
-  if (!statements_.erase(facts.name, 0)) return std::nullopt;
-  statements_.confirm(0);
+  if (!statements_.drop(facts.name)) return std::nullopt;
   return LocalReply{"DEALLOCATE", {}, {}};
 }
 
@@ -123,8 +122,21 @@ void Session::forget_named_statements() {
   statements_.for_each([&](std::string_view name, const StatementPtr&) {
     if (!name.empty()) names.emplace_back(name);
   });
-  for (const auto& name : names) statements_.erase(name, 0);
-  statements_.confirm(0);
+  for (const auto& name : names) statements_.drop(name);
+}
+
+// PostgreSQL looks whether the name is taken when it has parsed the text: what is wrong with the text, or with the block,
+// comes first. So the server parses it, as a statement that nobody will use.
+Session::Step Session::refuse_parse(const protocol::Parse& parse, const SqlError& error) {
+  if (error.sqlstate == "42P05") {
+    auto unused = std::make_shared<Statement>();
+    unused->sql = std::string(parse.query);
+    for (std::size_t i = 0; i < parse.parameter_types.size(); ++i) unused->types.push_back(parse.parameter_types[i]);
+    unused->analysis = analyze(unused->sql);
+    (void)ensure_on_server(*unused);
+  }
+  fail_group(error);
+  return Step::Done;
 }
 
 }  // namespace pgweir::session

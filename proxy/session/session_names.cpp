@@ -200,8 +200,7 @@ bool Session::names_completed(Link& link, const protocol::ReplyTracker::Reply& r
   const std::size_t number = naming_->completed++;
   for (const auto& change : naming_->changes) {
     if (change.statement != number) continue;
-    statements_.erase(change.name, 0);
-    statements_.confirm(0);
+    statements_.drop(change.name);
     if (!change.made) return true;
     if (statements_.put(change.name, change.made, weight_of(*change.made), 0)) return false;
     statements_.confirm(0);

@@ -81,10 +81,7 @@ Session::Step Session::on_query(const Frame& frame) {
   if (ends_now()) return Step::Done;
   const auto analysis = analyze(query->text);
   note_light(*analysis);
-  if (statements_.find("")) {  // a simple Query drops the unnamed statement
-    statements_.erase("", 0);
-    statements_.confirm(0);
-  }
+  statements_.drop("");  // a simple Query drops the unnamed statement
   if (analysis->statements.empty()) {
     if (relay_ && relay_->open() && !relay_->quiet()) return Step::Later;
     std::string empty;
@@ -212,6 +209,7 @@ void Session::forward_query(const Frame& frame, const routing::Analysis& analysi
     note_statement(link, facts, nullptr);
     own_sequences(link, facts);
     note_sequences(link, facts, analysis.text);
+    barrier_ = barrier_ || facts.kind == StatementKind::Deallocate || facts.kind == StatementKind::Discard;  // see watch_tag()
   }
   barrier_ = barrier_ || restoring_;  // what comes behind the RESET comes behind its end
   if (link.suspect) {

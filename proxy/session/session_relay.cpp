@@ -175,11 +175,10 @@ void Session::on_relay_error(Link& link, const Frame& frame, const ReplyTracker:
   auto* flight = reply.tag != 0 ? find_flight(reply.tag) : nullptr;
   if (reply.request == Request::Parse) {
     // The Parse itself failed: nobody has the statement.
+    // The server has dropped the old unnamed statement before it looked at the new one. (A Query behind may have dropped both.)
+    const bool drops = flight && flight->kind == 'U' && statements_.pending_before("", flight->tag + 1);
     if (flight) undo_flight(link, *flight);
-    if (flight && flight->kind == 'U') {  // the server has dropped the old unnamed statement before it looked at the new one
-      statements_.erase("", 0);
-      statements_.confirm(0);
-    }
+    if (drops) statements_.drop("");
   } else if (reply.request == Request::Execute && flight) {
     undo_flight(link, *flight);
   } else if (fields->sqlstate == "26000" && (reply.request == Request::Bind || reply.request == Request::DescribeStatement ||

@@ -120,10 +120,7 @@ Session::Step Session::relay_parse(const Frame& frame) {
     group_.parsed.pop_front();
   } else {
     tag = next_tag_++;
-    if (auto error = define_statement(*parse, tag)) {
-      fail_group(*error);
-      return Step::Done;
-    }
+    if (auto error = define_statement(*parse, tag)) return refuse_parse(*parse, *error);
     statement = *statements_.find(parse->name);
   }
   if (!statement->runs.empty() && !refresh_runs(*statement)) {

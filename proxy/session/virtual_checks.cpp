@@ -128,10 +128,7 @@ void VirtualGroup::bound() {
 void VirtualGroup::drop_held() {
   if (unchecked_) {
     session_.statements_.undo(unchecked_tag_);
-    if (unchecked_->unnamed) {  // the old one is dropped before a server looks at the new one
-      session_.statements_.erase("", 0);
-      session_.statements_.confirm(0);
-    }
+    if (unchecked_->unnamed) session_.statements_.drop("");  // the old one is dropped before a server looks at the new one
     unchecked_.reset();
   }
   if (unbound_) session_.virtual_portals_.erase_if([&](const Portal& p) { return p.name == *unbound_; });

@@ -66,8 +66,7 @@ bool VirtualGroup::run_names(const routing::Analysis& analysis, const protocol::
     if (facts.name.empty()) {
       session_.forget_named_statements();
     } else {
-      if (!session_.statements_.erase(facts.name, 0)) return fail(protocol::undefined_statement(facts.name));
-      session_.statements_.confirm(0);
+      if (!session_.statements_.drop(facts.name)) return fail(protocol::undefined_statement(facts.name));
     }
     statement_done(facts.name.empty() ? "DEALLOCATE ALL" : "DEALLOCATE");
     return true;

@@ -66,6 +66,23 @@ TEST(ClientStatements, UndoKeepsWhatALaterGroupDid) {
   EXPECT_EQ(statements.bytes(), 0u);
 }
 
+TEST(ClientStatements, WhatIsDroppedIsNotBroughtBackByWhatDidNotHappenBefore) {
+  Statements statements;
+  ASSERT_EQ(statements.put("", 1, 10, 1), std::nullopt);
+  ASSERT_EQ(statements.put("", 2, 10, 2), std::nullopt);
+  ASSERT_EQ(statements.put("other", 3, 10, 2), std::nullopt);
+  EXPECT_TRUE(statements.drop(""));
+  EXPECT_FALSE(statements.drop(""));
+  EXPECT_FALSE(statements.pending(""));
+  statements.undo(2);
+  EXPECT_EQ(handle_of(statements, ""), -1);
+  EXPECT_EQ(handle_of(statements, "other"), -1);
+  EXPECT_EQ(statements.bytes(), 0u);
+  ASSERT_EQ(statements.put("", 4, 10, 3), std::nullopt);  // behind it a new one
+  statements.undo(1);
+  EXPECT_EQ(handle_of(statements, ""), 4);
+}
+
 TEST(ClientStatements, EraseAllCanBeUndone) {
   Statements statements;
   statements.put("a", 1, 1, 1);
