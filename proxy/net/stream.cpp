@@ -95,6 +95,7 @@ void Stream::try_connect() {
 }
 
 void Stream::on_phase_timer() {
+  if (state_ == State::Lingering && phase_->stay && end_acknowledged() && phase_->stay()) return phase_->timer.arm(*worker_, phase_->linger);
   if (state_ == State::Lingering) return lingered();
   if (!phase_->in_progress) {
     Guard guard(*this);
@@ -259,7 +260,7 @@ void Stream::close_after_flush() {
   worker_->schedule_flush(*this);
 }
 
-void Stream::finish(std::unique_ptr<Stream> stream, Duration linger, Task ended) {
+void Stream::finish(std::unique_ptr<Stream> stream, Duration linger, Task ended, std::function<bool()> stay) {
   Stream& self = *stream;
   Worker& worker = *self.worker_;
   self.handler_ = nullptr;
@@ -274,6 +275,8 @@ void Stream::finish(std::unique_ptr<Stream> stream, Duration linger, Task ended)
   self.phase_.reset(new Phase);
   self.phase_->timer.set<&Stream::on_phase_timer>(&self);
   self.phase_->timer.arm(worker, linger);
+  self.phase_->linger = linger;
+  self.phase_->stay = std::move(stay);
   self.phase_->ended = std::move(ended);
   self.phase_->self = std::move(stream);
   worker.schedule_flush(self);
@@ -284,6 +287,14 @@ void Stream::flushed() {
   if (state_ == State::Draining) return shut();
   ::shutdown(fd_, SHUT_WR);
   if (readable_) worker_->schedule_ready(*this);
+}
+
+// The peer's system has our end; its process has not closed its side.
+bool Stream::end_acknowledged() const {
+  tcp_info info{};
+  socklen_t length = sizeof info;
+  if (::getsockopt(fd_, IPPROTO_TCP, TCP_INFO, &info, &length) == 0) return info.tcpi_state == TCP_FIN_WAIT2;
+  return unsent() == 0;  // a unix socket
 }
 
 void Stream::lingered() {

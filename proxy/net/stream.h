@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -119,8 +120,11 @@ class Stream final : public Disposable, private IoWatch {
   void close_after_flush();  // no more reading; when all is written, or the peer fails
   // Hands the stream to its worker, which writes what is unsent, half-closes, discards input until the peer closes so
   // that no reset overtakes the last message, and deletes it; at most `linger` long. `ended` is deferred on the worker
-  // when the peer has closed or `linger` is over; dropped when the worker stops.
-  static void finish(std::unique_ptr<Stream> stream, Duration linger = Duration{5000}, Task ended = {});
+  // when the peer has closed or `linger` is over; dropped when the worker stops. `stay`: is asked after each
+  // `linger` where the peer's system has acknowledged the end, so that its process is there and busy: true: it lingers on (until
+  // set_keepalive() tells that the system has gone).
+  static void finish(std::unique_ptr<Stream> stream, Duration linger = Duration{5000}, Task ended = {},
+                     std::function<bool()> stay = {});
   bool is_open() const { return fd_ >= 0; }
 
   // TLS. Unconsumed bytes are taken as the peer's first TLS bytes: a caller that answered an SSLRequest must first see
@@ -204,6 +208,7 @@ class Stream final : public Disposable, private IoWatch {
   void shut();
   void flushed();
   void lingered();
+  bool end_acknowledged() const;
   void try_connect();
   void connected(bool readable);
   void on_phase_timer();

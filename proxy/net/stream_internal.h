@@ -40,6 +40,8 @@ struct Stream::Phase {
   bool in_progress = false;             // connect() was accepted by the system
   std::unique_ptr<Stream> self;         // while lingering
   Task ended;                           // of finish()
+  Duration linger{0};
+  std::function<bool()> stay;
   Timer timer;
 };
 

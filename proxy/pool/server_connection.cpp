@@ -108,7 +108,10 @@ void ServerConnection::terminate(net::Task ended) {
     protocol::encode_terminate(bye);
     stream_->send(bye);
   }
-  net::Stream::finish(std::move(stream_), kGoodbye, std::move(ended));
+  // A process that is busy counts against the server's limits; not where the pool has gone to another server meanwhile.
+  net::Stream::finish(std::move(stream_), kGoodbye, std::move(ended), [&pool = pool_, target = target_, facts = facts_] {
+    return !facts->close_needed.load(std::memory_order_relaxed) && (pool.target() == target || !target->startup.empty());
+  });
 }
 
 std::size_t ServerConnection::on_bytes(std::string_view bytes) {

@@ -103,7 +103,8 @@ class ServerConnection final : public net::StreamHandler {
   void detach();                    // off its worker; only the pool calls it
   void attach(net::Worker& worker); // may leave it broken()
   // Terminate message, then the socket is closed. `ended` is deferred on the worker when the server has closed its side too
-  // (its process counts against the server's limits until then) or has not for kGoodbye; not when the worker stops.
+  // (its process counts against the server's limits until then) or is silently gone for kGoodbye, or is one that the
+  // pool has left; not when the worker stops.
   static constexpr auto kGoodbye = std::chrono::seconds(5);
   void terminate(net::Task ended = {});
 

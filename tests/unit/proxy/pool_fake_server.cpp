@@ -136,6 +136,14 @@ void FakeServer::hold_logins(bool hold) {
   changed_.notify_all();
 }
 
+void FakeServer::hold_ends(bool hold) {
+  {
+    const std::lock_guard lock(mutex_);
+    hold_ends_ = hold;
+  }
+  changed_.notify_all();
+}
+
 void FakeServer::refuse_logins(std::optional<std::string> sqlstate) {
   const std::lock_guard lock(mutex_);
   refusal_ = std::move(sqlstate);
@@ -159,6 +167,10 @@ void FakeServer::serve(Connection& connection) {
       ++queries_;
       if (!connection.send(message('C', *body) + message('Z', "I"))) break;
     }
+  }
+  {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return !hold_ends_ || stopping_; });
   }
   if (connection.counted) --open_;
   ::shutdown(connection.fd, SHUT_RDWR);

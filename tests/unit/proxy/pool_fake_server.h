@@ -35,6 +35,8 @@ class FakeServer {
   unsigned held() const { return held_; }  // startup packets that wait for their answer
 
   void hold_logins(bool hold);
+  // Connections that the pool ends are kept open meanwhile, as by a process that is busy.
+  void hold_ends(bool hold);
   // Startup packets are answered by this error until it is called with nothing.
   void refuse_logins(std::optional<std::string> sqlstate);
   // What it does when it is asked for protocol 3.2: 18 speaks it, 15 negotiates, and others refuse the packet.
@@ -59,7 +61,7 @@ class FakeServer {
   std::atomic<unsigned> open_{0}, peak_{0}, logins_{0}, queries_{0}, held_{0};
   std::mutex mutex_;
   std::condition_variable changed_;
-  bool hold_ = false, stopping_ = false;
+  bool hold_ = false, hold_ends_ = false, stopping_ = false;
   std::optional<std::string> refusal_;
   std::list<Connection> connections_;
   std::thread acceptor_;

@@ -67,6 +67,30 @@ TEST_F(PoolWaitTest, WhileAServerThatIsDownIsAskedAgainNobodyWaitsForTheAnswer) 
   EXPECT_TRUE(net::eventually(worker(1), [&] { return !second.leases.empty(); }));
 }
 
+// A process of the server that is busy with what its client has left counts, however long it is.
+TEST_F(PoolWaitTest, AConnectionCountsUntilItsServerHasClosedIt) {
+  start_workers(1);
+  FakeServer server;
+  Pool& pool = make_pool(server, {.size = 1});
+  auto &first = taker(0), &second = taker(0);
+  net::on(worker(0), [&] { first.ask({&pool}); });
+  ASSERT_TRUE(net::eventually(worker(0), [&] { return !first.leases.empty(); }));
+  server.hold_ends(true);
+  net::on(worker(0), [&] { first.leases.clear(), second.ask({&pool}); });
+  EXPECT_FALSE(comes_true([&] { return server.peak() > 1; }, ServerConnection::kGoodbye + 1s));
+  EXPECT_EQ(pool.stats().closing, 1u);
+  server.hold_ends(false);
+  EXPECT_TRUE(net::eventually(worker(0), [&] { return !second.leases.empty(); }));
+  EXPECT_EQ(server.peak(), 1u);
+  // Not where the pool has been sent to another server: the old one may never answer.
+  FakeServer other;
+  server.hold_ends(true);
+  net::on(worker(0), [&] { second.leases.clear(), first.ask({&pool}); });
+  pool.reconfigure(make_target(other, config::TlsMode::Disable), {.size = 1});
+  EXPECT_TRUE(net::eventually(worker(0), [&] { return !first.leases.empty(); }));
+  EXPECT_EQ(other.logins(), 1u);
+}
+
 TEST_F(PoolWaitTest, WhoWaitsInAPoolThatIsTakenAwayIsTold) {
   start_workers(2);
   FakeServer server;
