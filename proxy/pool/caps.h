@@ -105,6 +105,13 @@ class Caps {
   Pool* richest(const Share& needy) const;
   // An idle connection of `from` is about to be closed for `needy`. False: no need any more; else it counts as leaving.
   bool evicts(Share& from, const Share& needy);
+  // For who waits for nothing: the pool that holds most among those of which one idle connection less is all that `needy`
+  // lacks for one more; null: none, no need, or others wait for such places.
+  Pool* donor(const Share& needy) const;
+  // A place of `from` goes to `to`: begin_transfer() before its connection is closed (false: donor() is no longer true),
+  // end_transfer() when its server has let it go. What both share stays counted throughout.
+  bool begin_transfer(Share& from, Share& to);
+  void end_transfer(Share& from, const Share& to);
   // " 5 of 5 server connections of user "app" on "shop" are open.": the caps that are reached, "" when none is.
   std::string explain(const Share& share) const;
 
@@ -127,6 +134,7 @@ class Caps {
   static unsigned standing(const Share& share) { return share.used_ - share.leaving_; }
   bool others_first(std::span<Share* const> shares, const Entry* self) const;
   bool helps(const Share& other, const Share& needy) const;
+  bool can_transfer(const Share& from, const Share& to) const;
   Clock::time_point yields_after(const Share& share) const;
   unsigned demand(const Cap* cap) const;
   void count(std::span<Share* const> shares);

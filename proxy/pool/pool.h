@@ -158,6 +158,7 @@ class Pool {
   void give(std::unique_ptr<ServerConnection> connection, CheckoutTicket to);
   void migrate(ServerConnection* claimed, CheckoutTicket to);
   void finish_migration(ServerConnection* claimed, CheckoutTicket to);
+  bool take_place_of_another(net::Worker& here, const std::shared_ptr<const ServerTarget>& target, const std::shared_ptr<Owned>& done);
   void connect_own(net::Worker& here, std::shared_ptr<const ServerTarget> target, std::shared_ptr<Owned> done);
   void on_idle_closed(ServerConnection* connection);
   // Every so often on each worker: expired connections are closed, waiting requests get new ones while the budget allows.
@@ -186,6 +187,10 @@ class Pool {
   void on_room();                  // it is this pool's turn under the caps
   bool evict_for(Pool& needy);     // closes the connection that is idle longest; false: none is
   void finish_eviction(ServerConnection* claimed);
+  ServerConnection* claim_oldest_locked();  // of those that are idle; it is in claimed_ then. Null: none is
+  // Closes the connection that is idle longest, whose place is `needy`'s then: `ended` runs on the connection's worker when
+  // its server has let it go. False: none is, or no need any more.
+  bool give_place(Pool& needy, std::function<void()> ended);
   // Idle connections go to waiters (after a group request did not take them).
   void serve_waiters(unsigned worker);
   // Whether the last free place is kept for a request for several pools (checkout.h).

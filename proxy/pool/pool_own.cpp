@@ -32,6 +32,7 @@ void Pool::open_own(std::shared_ptr<const ServerTarget> target, Owned done) {
       take = take_place_locked(false) ? Take::Connecting : take_idle_locked(here.index(), idle, claimed);
     if (take == Take::Leased || take == Take::Migrating) begin_connecting_locked();  // its place changes hands
   }
+  if (take == Take::Unavailable && !down && take_place_of_another(here, target, held)) return;
   switch (take) {
     case Take::Unavailable:
       here.defer([this, held, down] { (*held)({}, down ? *down : full(*this)); });
@@ -58,6 +59,25 @@ void Pool::open_own(std::shared_ptr<const ServerTarget> target, Owned done) {
       return;
   }
   connect_own(here, std::move(target), held);
+}
+
+// At a cap an idle connection of another pool gives way.
+bool Pool::take_place_of_another(net::Worker& here, const std::shared_ptr<const ServerTarget>& target, const std::shared_ptr<Owned>& done) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!waiters_.empty() || !may_open_locked(limits_.size)) return false;
+    ++total_;
+    begin_connecting_locked();
+  }
+  const auto go_on = [this, &here, target, done] {
+    here.post([this, &here, target, done] { connect_own(here, target, done); });
+  };
+  for (int attempt = 0; attempt < 3; ++attempt)
+    if (Pool* rich = manager_.caps().donor(share_); rich != nullptr && rich->give_place(*this, go_on)) return true;
+  const std::lock_guard lock(mutex_);
+  --total_;
+  --connecting_;
+  return false;
 }
 
 void Pool::connect_own(net::Worker& here, std::shared_ptr<const ServerTarget> target, std::shared_ptr<Owned> done) {

@@ -32,28 +32,65 @@ void Pool::on_room() {
   if (more) manager_.make_room(*this);
 }
 
+ServerConnection* Pool::claim_oldest_locked() {
+  std::vector<std::unique_ptr<ServerConnection>>* from = nullptr;
+  std::size_t oldest = 0;
+  for (auto& list : idle_)
+    for (std::size_t i = 0; i < list.size(); ++i)
+      if (!from || list[i]->idle_since() < (*from)[oldest]->idle_since()) {
+        from = &list;
+        oldest = i;
+      }
+  if (!from) return nullptr;
+  ServerConnection* claimed = (*from)[oldest].get();
+  claimed_.push_back(std::move((*from)[oldest]));
+  from->erase(from->begin() + static_cast<std::ptrdiff_t>(oldest));
+  --idle_total_;
+  return claimed;
+}
+
 bool Pool::evict_for(Pool& needy) {
   ServerConnection* claimed = nullptr;
   {
     const std::lock_guard lock(mutex_);
-    std::vector<std::unique_ptr<ServerConnection>>* from = nullptr;
-    std::size_t oldest = 0;
-    for (auto& list : idle_)
-      for (std::size_t i = 0; i < list.size(); ++i)
-        if (!from || list[i]->idle_since() < (*from)[oldest]->idle_since()) {
-          from = &list;
-          oldest = i;
-        }
-    if (!from) return false;
+    if (idle_total_ == 0) return false;
     if (!manager_.caps().evicts(share_, needy.share_)) return true;  // others have made room meanwhile
+    claimed = claim_oldest_locked();
     ++closing_;
     ++counters_.evictions;
-    claimed = (*from)[oldest].get();
-    claimed_.push_back(std::move((*from)[oldest]));
-    from->erase(from->begin() + static_cast<std::ptrdiff_t>(oldest));
-    --idle_total_;
   }
   claimed->worker().post([this, claimed] { finish_eviction(claimed); });
+  return true;
+}
+
+bool Pool::give_place(Pool& needy, std::function<void()> ended) {
+  ServerConnection* claimed = nullptr;
+  {
+    const std::lock_guard lock(mutex_);
+    if (idle_total_ == 0 || !manager_.caps().begin_transfer(share_, needy.share_)) return false;
+    claimed = claim_oldest_locked();
+    ++closing_;
+    ++counters_.evictions;
+  }
+  claimed->worker().post([this, &needy, claimed, ended = std::move(ended)] {
+    std::shared_ptr<ServerConnection> gone;
+    {
+      const std::lock_guard lock(mutex_);
+      const auto at = std::find_if(claimed_.begin(), claimed_.end(), [&](const auto& c) { return c.get() == claimed; });
+      gone = std::move(*at);
+      claimed_.erase(at);
+    }
+    gone->terminate([this, &needy, ended] {
+      {
+        const std::lock_guard lock(mutex_);
+        --closing_;
+        --total_;
+        manager_.caps().end_transfer(share_, needy.share_);
+      }
+      ended();
+    });
+    gone->worker().defer([gone] {});
+  });
   return true;
 }
 

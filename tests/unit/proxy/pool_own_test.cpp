@@ -73,6 +73,30 @@ TEST_F(PoolOwnTest, AnIdleConnectionOfAnyWorkerMakesRoom) {
   }
 }
 
+TEST_F(PoolOwnTest, AtACapAnIdleConnectionOfAnotherPoolGivesWay) {
+  start_workers(2);
+  FakeServer server;
+  PoolLimits limits{.size = 2};
+  limits.caps.process = 1;
+  Pool &rich = make_pool(server, limits), &needy = make_pool(server, limits);
+  auto& user = taker(1);
+  net::on(worker(1), [&] { user.ask({&rich}); });
+  ASSERT_TRUE(net::eventually(worker(1), [&] { return !user.leases.empty(); }));
+  auto refused = own(0, needy, server);  // what is in use is not closed
+  EXPECT_FALSE(refused->lease);
+  EXPECT_THAT(refused->error->detail, HasSubstr("1 of 1 server connections of this proxy"));
+  net::on(worker(1), [&] { user.give_back(); });
+  auto answer = own(0, needy, server);
+  EXPECT_TRUE(answer->lease) << answer->error->message;
+  EXPECT_EQ(rich.stats().total, 0u);
+  EXPECT_EQ(needy.stats().total, 1u);
+  net::on(worker(1), [&] { user.ask({&rich}); });
+  drop(0, answer);
+  EXPECT_TRUE(net::eventually(worker(1), [&] { return !user.leases.empty(); })) << "the place is lost";
+  EXPECT_EQ(needy.stats().total, 0u);
+  EXPECT_EQ(server.peak(), 1u);
+}
+
 TEST_F(PoolOwnTest, ARefusedOneIsNotThePoolsFailure) {
   start_workers(1);
   FakeServer server;
