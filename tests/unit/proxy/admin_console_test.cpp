@@ -116,6 +116,11 @@ TEST_F(ConsoleTest, ConfigShowsEverySettingAndNoSecret) {
   EXPECT_EQ(reply.value_of("user.app.password"), "***");
   EXPECT_EQ(reply.value_of("pool.size"), "7");
   EXPECT_EQ(reply.columns.size(), 4u);
+  // Exporters look for PgBouncer's names.
+  EXPECT_EQ(reply.value_of("max_client_conn"), "10000");
+  EXPECT_EQ(reply.value_of("default_pool_size"), "7");
+  EXPECT_EQ(reply.value_of("query_wait_timeout"), "30");
+  EXPECT_EQ(reply.value_of("pool_mode"), "transaction");
   for (std::size_t row = 0; row < reply.rows.size(); ++row) {
     if (reply.at(row, "key") == "pool.size") {
       EXPECT_EQ(reply.at(row, "default"), "20");
