@@ -197,6 +197,8 @@ void Stream::on_io(std::uint32_t events) {
     if (guard.gone() || fd_ < 0) return;
   }
   if (state_ == State::Lingering) return discard_input();
+  // What was kept while the handler paused comes first: behind it may be the end.
+  if (std::exchange(present_, false) && reading() && !retained_.empty() && !present()) return;
   if (readable_ && reading()) return read_ready();
   tell_hangup();
 }

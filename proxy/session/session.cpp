@@ -131,6 +131,9 @@ Session::Step Session::handle(const Frame& frame) {
     case 'f': return on_copy_message(frame);
     case 'F': return on_function_call(frame);
     case 'X':
+      // Answers to what stands in front are still wanted, unless nobody is there to read them.
+      leaving_ = !hung_up_ && mode_ == Mode::Open && relay_ && relay_->open() && relay_->tracker().outstanding_syncs() > 0 && !relay_->tracker().in_copy_in();
+      if (leaving_) return Step::Later;
       orphan();
       return Step::Done;
     default:
@@ -158,8 +161,14 @@ void Session::on_drained() {
 }
 
 // The client hung up while its input waits. What it sent completely still runs, as on a direct connection; its end is met
-// when reading goes on.
-void Session::on_hangup() {}
+// when reading goes on. Behind a Terminate there is nothing to wait for.
+void Session::on_hangup() {
+  hung_up_ = true;
+  if (!leaving_) return;
+  context_.worker.defer([&context = context_, id = identity_.id] {
+    if (auto found = context.sessions.find(id); found != context.sessions.end()) found->second->orphan();
+  });
+}
 
 void Session::on_closed(const net::StreamError&) {
   orphan();

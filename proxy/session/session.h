@@ -325,7 +325,7 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   Identity identity_;
   protocol::FrameReader frames_;
   Mode mode_ = Mode::Open;
-  bool input_waits_ = false;         // the stream is paused because a handler said Later
+  bool input_waits_ = false, hung_up_ = false, leaving_ = false;   // the stream is paused because a handler said Later; the client has hung up; a Terminate waits behind answers
   bool oversized_ = false;           // inside a message that is too large: it is read and dropped
   // Of the large Bind that is being passed on: its bytes up to the values (0: none), all; did its beginning go to the server?
   std::size_t bind_head_ = 0, bind_size_ = 0;

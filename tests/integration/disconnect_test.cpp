@@ -56,6 +56,16 @@ TEST_F(DisconnectTest, WithTerminateIsTheSame) {
   expect_clean_for_others();
 }
 
+TEST_F(DisconnectTest, ATerminateBehindRequestsIsMetWhenTheyAreAnswered) {
+  auto client = raw();
+  client.send(raw_query("SELECT pg_sleep(0.2)") + raw_parse("", "SELECT 'behind'") + raw_bind("", "") + raw_execute("") + raw_sync() +
+              raw_message('X', ""));
+  EXPECT_EQ(raw_types(client.receive_until('Z')), "TDCZ");
+  EXPECT_EQ(raw_types(client.receive_until('Z')), "12DCZ");
+  EXPECT_TRUE(client.closed());
+  expect_clean_for_others();
+}
+
 // What was received completely before the end runs as it would directly.
 TEST_F(DisconnectTest, AWriteThatWasSentIsDone) {
   table("sent", "id int");
@@ -115,6 +125,7 @@ TEST_F(DisconnectTest, BehindACopyThatHasNotBegunFailsIt) {
     client.send(sent);
     ASSERT_TRUE(wait_until([] { return backends("wait_event_type = 'Lock' AND query = 'COPY waits FROM STDIN'") == 1; }));
     client.send(raw_message('X', ""));
+    client.half_close();
     ASSERT_TRUE(client.closed());  // the proxy knows
     lock.must("COMMIT");
     expect_clean_for_others();

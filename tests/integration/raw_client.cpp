@@ -66,6 +66,8 @@ void RawClient::reset() {
   close();
 }
 
+void RawClient::half_close() { ::shutdown(fd_, SHUT_WR); }
+
 bool RawClient::send(std::string_view bytes) {
   while (!bytes.empty()) {
     const ssize_t sent = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);

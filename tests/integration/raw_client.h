@@ -47,6 +47,7 @@ class RawClient {
   bool closed();
   void reset();  // closes with RST
   void close();
+  void half_close();  // the other side meets the end; what it still sends can be received
 
   // Startup under trust authentication up to ReadyForQuery; returns what came.
   std::vector<RawMessage> log_in(std::uint32_t version = kVersion30,

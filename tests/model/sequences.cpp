@@ -41,7 +41,7 @@ class Writer {
   void end(bool leaves) {
     protocol::encode_query("ROLLBACK", out_);  // else others may wait for its server for ever
     if (choices_.one_in(4) && !leaves) return;
-    script_.waits.push_back(out_.size());
+    if (!choices_.one_in(3)) script_.waits.push_back(out_.size());
     protocol::encode_terminate(out_);
   }
 
