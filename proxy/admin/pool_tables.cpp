@@ -13,7 +13,6 @@ using metrics::PoolView;
 using runtime::ClientInfo;
 
 constexpr ColumnType kInt4 = ColumnType::Int4;
-constexpr ColumnType kInt8 = ColumnType::Int8;
 
 struct PoolSums {
   unsigned clients_active = 0, clients_waiting = 0, active = 0, idle = 0, connecting = 0, pinned = 0;

@@ -164,7 +164,7 @@ void Listening::opened(std::unique_ptr<pool::ServerConnection> connection, const
 void Listening::command(const std::string& sql, SubscriberPtr acknowledge) {
   std::string message;
   protocol::encode_query(sql, message);
-  auto& sent = commands_.emplace_back(net::Clock::now(), std::vector<SubscriberPtr>{});
+  auto& sent = commands_.emplace_back(Command{net::Clock::now(), std::vector<SubscriberPtr>{}});
   if (acknowledge) sent.waiting.push_back(std::move(acknowledge));
   connection_->send(message);
 }

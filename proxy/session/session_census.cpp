@@ -170,7 +170,7 @@ void Session::on_census(Link& link, Injected& result) {
   if (link.own_timeout) values["statement_timeout"] = *std::exchange(link.own_timeout, std::nullopt);  // the server has 0: see kGuard
   // RESET and DISCARD bring back what the session started with; on the server that is the server's default.
   for (const auto& [name, value] : identity_.startup->values()) {
-    const bool known = std::any_of(values.begin(), values.end(), [&](const auto& entry) { return pool::same_setting(entry.first, name); });
+    const bool known = std::any_of(values.begin(), values.end(), [&name = name](const auto& entry) { return pool::same_setting(entry.first, name); });
     if (!known) values[name] = value;
   }
   settings_ = pool::Settings::intern(std::move(values));

@@ -63,7 +63,7 @@ void Session::restore_startup(Link& link) {
   std::string messages;
   auto known = told_->values();
   for (const auto& [name, value] : identity_.parameters->values()) {
-    const auto same = [&](const std::string& each) { return pool::same_setting(each, name); };
+    const auto same = [&name = name](const std::string& each) { return pool::same_setting(each, name); };
     auto& old = known[name];
     if (old == value || std::none_of(restoring.names.begin(), restoring.names.end(), same)) continue;
     old = value;

@@ -45,7 +45,8 @@ TEST_F(ConsoleTest, PauseWaitsForTransactionsAndResumeLetsWaitersGoInTurn) {
   auto busy = connect(), second = connect(), third = connect();
   busy.must("BEGIN; SELECT 1");
   auto pause = std::async(std::launch::async, [&] { return admin.exec("PAUSE fediflow"); });
-  ASSERT_TRUE(wait_until([&] { return proxy().console().exec("PAUSE fediflow").sqlstate() == "55000"; }));
+  ASSERT_TRUE(proxy().wait_for_log("is paused by the console"));
+  EXPECT_SQLSTATE(proxy().console().exec("PAUSE fediflow"), "55000");
   auto first_answer = waiting(second, "SELECT clock_timestamp()::text");
   auto second_answer = waiting(third, "SELECT clock_timestamp()::text");
   EXPECT_TRUE(is_waiting(pause));
@@ -135,7 +136,8 @@ TEST_F(ConsoleTest, PauseWaitsForWhatIsPinned) {
   auto pinned = connect();
   pinned.must("CREATE TEMP TABLE kept (id int)");
   auto pause = std::async(std::launch::async, [&] { return admin.exec("PAUSE fediflow"); });
-  ASSERT_TRUE(wait_until([&] { return proxy().console().exec("PAUSE fediflow").sqlstate() == "55000"; }));
+  ASSERT_TRUE(proxy().wait_for_log("is paused by the console"));
+  EXPECT_SQLSTATE(proxy().console().exec("PAUSE fediflow"), "55000");
   pinned.must("INSERT INTO kept VALUES (1)");
   EXPECT_TRUE(is_waiting(pause));
   pinned.close();
