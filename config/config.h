@@ -101,6 +101,7 @@ struct Pool {
   Duration server_idle_timeout{600'000};
   Duration server_lifetime{3'600'000};
   Duration checkout_notice{5'000};  // after so long a client that waits for a server connection is told so; 0: never
+  Duration begin_defer_max{1'000};   // one shard: a BEGIN that waits for its first statement goes to the primary after this; 0: never
   Duration query_timeout{0};
   Duration transaction_timeout{0};
   Duration idle_in_transaction_timeout{0};

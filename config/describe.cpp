@@ -138,6 +138,7 @@ void describe_pool(const Sheet& sheet, const Pool& pool) {
   sheet.put("server_idle_timeout", pool.server_idle_timeout);
   sheet.put("server_lifetime", pool.server_lifetime);
   sheet.put("checkout_notice", pool.checkout_notice);
+  sheet.put("begin_defer_max", pool.begin_defer_max);
   sheet.put("query_timeout", pool.query_timeout);
   sheet.put("transaction_timeout", pool.transaction_timeout);
   sheet.put("idle_in_transaction_timeout", pool.idle_in_transaction_timeout);

@@ -31,6 +31,7 @@ void read_pool(const Section& section, Pool& pool) {
   section.read("server_idle_timeout", pool.server_idle_timeout);
   section.read("server_lifetime", pool.server_lifetime);
   section.read("checkout_notice", pool.checkout_notice);
+  section.read("begin_defer_max", pool.begin_defer_max);
   section.read("query_timeout", pool.query_timeout);
   section.read("transaction_timeout", pool.transaction_timeout);
   section.read("idle_in_transaction_timeout", pool.idle_in_transaction_timeout);

@@ -128,6 +128,9 @@ constexpr KeyInfo kKeys[] = {
     {"pool", "server_idle_timeout", kMs, "10m", "An idle server connection is closed after this."},
     {"pool", "server_lifetime", kMs, "1h", "A server connection is replaced after this, when idle."},
     {"pool", "checkout_notice", kMs, "5s", "A client that waits for a server connection is told so by a NOTICE after this; 0s: never."},
+    {"pool", "begin_defer_max", kMs, "1s",
+     "A BEGIN waits for its first statement, which tells primary or replica; on a cluster of one shard it goes to the primary "
+     "after this, so that `now()` is never later than this behind BEGIN; 0s: it waits for the statement."},
     {"pool", "query_timeout", kMs, "0s", "One statement; then it is cancelled."},
     {"pool", "transaction_timeout", kMs, "0s",
      "One transaction, from its first statement; then the client is disconnected (25P04), up to a quarter later."},

@@ -17,6 +17,11 @@ void Timer::arm(Worker& worker, Duration after) {
   arm_at(worker.timers(), worker.now() + std::clamp<Duration>(after, Duration{0}, kLongest));
 }
 
+void Timer::arm_no_later(Worker& worker, Duration after) {
+  if (armed() && tick_ <= wheel_->tick_of(worker.now() + std::clamp<Duration>(after, Duration{0}, kLongest))) return;
+  arm(worker, after);
+}
+
 void Timer::arm_at(TimerWheel& wheel, Clock::time_point deadline) {
   cancel();
   wheel_ = &wheel;

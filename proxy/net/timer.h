@@ -38,6 +38,7 @@ class Timer : private ListNode<TimerTag> {
   // Fires once, `after` (>= 0) from the worker's now(), at the earliest in the next wake-up; arming again moves the
   // deadline. The callback may arm, cancel or destroy this and any other timer. On the worker's thread only.
   void arm(Worker& worker, Duration after);
+  void arm_no_later(Worker& worker, Duration after);   // as arm(), unless it is due before
   void arm_at(TimerWheel& wheel, Clock::time_point deadline);
   void cancel();
   bool armed() const { return wheel_ != nullptr; }

@@ -132,6 +132,7 @@ bool Link::handle(const Frame& frame, std::string_view& run) {
     if (chunk_reply_.action == Action::Forward) {
       if (sink_->on_message(*this, frame, chunk_reply_)) extend(frame.bytes);
     }
+    if (frame.last) amid_message = false;
     return true;
   }
   char status = 0;
@@ -144,7 +145,10 @@ bool Link::handle(const Frame& frame, std::string_view& run) {
   for (auto skipped = tracker.skipped().rbegin(); skipped != tracker.skipped().rend(); ++skipped) sink_->on_skipped(*this, *skipped);
   switch (reply.action) {
     case Action::Forward:
-      if (sink_->on_message(*this, frame, reply)) extend(frame.bytes);
+      if (sink_->on_message(*this, frame, reply)) {
+        extend(frame.bytes);
+        amid_message = !frame.last;
+      }
       break;
     case Action::Swallow:
       flush_run(run);

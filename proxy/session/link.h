@@ -111,6 +111,7 @@ class Link final : public net::Disposable, public pool::ServerUser {
   bool adopted = false;             // the last census gave `channels` for the listening connection
   std::set<std::string> channels;
   bool forced_rollback = false;
+  bool amid_message = false;        // the client has a part of a message: nothing else may be said before its end
   bool fatal_told = false;          // the client has been given the server's FATAL: nothing is to be added at its end
   unsigned preparing = 0;           // injected commands whose end the session waits for: settings,
   unsigned settling = 0;            // ... and what follows a transaction

@@ -192,7 +192,8 @@ void Session::send_ready() {
 
 void Session::fatal(const SqlError& error) {
   if (client_gone()) return;
-  send_error(error, protocol::Severity::Fatal);
+  const bool amid = std::any_of(links_.begin(), links_.end(), [](const auto& link) { return link->amid_message; });
+  if (!amid) send_error(error, protocol::Severity::Fatal);  // else it would be taken for the rest of a row
   orphan();
 }
 

@@ -97,8 +97,7 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   void orphan(), orphan_step();
   void cancel_work_again();                           // of a client that is gone: session_idle.cpp
   void fail_copy_in(Link& link);
-  void on_timer();
-  void cancel_overdue();
+  void on_timer(), cancel_overdue();
   bool retell_overdue(Link& link, const protocol::Frame& frame);   // session_idle.cpp
   bool takes_input() const { return mode_ == Mode::Open || mode_ == Mode::CopyData; }
   bool client_gone() const { return mode_ == Mode::Orphan || mode_ == Mode::Closed; }
@@ -144,6 +143,7 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   void on_census(Link& link, Injected& result);
   void tell_parameters(Link& link);
   void inject_begin(Link& link), fail_block();
+  std::chrono::milliseconds send_overdue_begin(std::chrono::steady_clock::time_point now);   // session_idle.cpp
 
   // ---- session_query.cpp: simple protocol
   Step on_query(const protocol::Frame& frame);

@@ -100,6 +100,10 @@ std::optional<Session::LocalReply> Session::control_locally(const routing::State
     read_only_block_ = facts.begin_read_only && !facts.begin_serializable;  // a hot standby refuses serializable
     isolated_block_ = facts.begin_serializable || facts.begin_repeatable_read || (!facts.begin_read_committed && isolated_by_default());
     tx_ = TransactionStatus::InTransaction;
+    transaction_since_ = std::chrono::steady_clock::now();
+    seen_transactions_ = tally_.transactions();
+    if (const auto bound = pool_settings().begin_defer_max; bound.count() > 0 && routing_->cluster->shards.size() == 1)
+      idle_timer_.arm_no_later(context_.worker, bound);
     const bool start = deferred_begin_.front() == 's' || deferred_begin_.front() == 'S';
     return LocalReply{start ? "START TRANSACTION" : "BEGIN", {}, {}};
   }

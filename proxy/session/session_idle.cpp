@@ -86,6 +86,25 @@ void Session::cancel_work_again() {
   idle_timer_.arm(context_.worker, kAgain);
 }
 
+// The first statement of a block tells where it runs, but the block has the time of its BEGIN: it is not put off for ever.
+// Where there are several shards each part of a block has a time of its own, and nothing tells which will be needed. Returns
+// when to look again; 0: nothing waits.
+Bound Session::send_overdue_begin(std::chrono::steady_clock::time_point now) {
+  const Bound bound = pool_settings().begin_defer_max;
+  if (bound.count() == 0 || deferred_begin_.empty() || local_failed_ || participants() != 0 || routing_->cluster->shards.size() != 1) return Bound{0};
+  if (const auto left = std::chrono::ceil<Bound>(transaction_since_ + bound - now); left.count() > 0) return left;
+  const bool quiet = std::all_of(links_.begin(), links_.end(), [](const auto& link) { return !link->open() || link->quiet(); });
+  if (mode_ != Mode::Open || !quiet || group_.open || virtual_ || throwaway_) return kOften;
+  routing::Route primary;
+  primary.shards = routing::ShardSet::single(routing::ShardId{0});
+  Step step = Step::Done;
+  wants_sequences_ = false;
+  if (acquire_one(primary, step)) return bound;   // there is none now
+  if (step == Step::Later) return kOften;
+  if (relay_) inject_begin(*relay_);
+  return Bound{0};
+}
+
 // Looks four times in each bound, so that nothing has to be done for a message; a client is ended at most a quarter
 // late. The exact end of a transaction on one server is timer_'s business.
 void Session::on_idle_tick() {
@@ -111,6 +130,7 @@ void Session::on_idle_tick() {
     if (bound == (in_block() ? own_in_transaction : own_outside)) error.detail.clear();
     return fatal(error);
   }
+  const Bound begin = send_overdue_begin(now);
   const Bound whole = pool_settings().transaction_timeout;
   if ((quiet && !in_block()) || std::exchange(seen_transactions_, tally_.transactions()) != tally_.transactions()) transaction_since_ = now;
   if (whole.count() > 0 && now - transaction_since_ >= whole)
@@ -118,6 +138,7 @@ void Session::on_idle_tick() {
   Bound next = kRarely;
   for (const Bound one : {in_transaction, outside, whole, message})
     if (one.count() > 0) next = std::min(next, std::max(one / 4, kOften));
+  if (begin.count() > 0) next = std::min(next, begin);
   idle_timer_.arm(context_.worker, next);
 }
 

@@ -177,5 +177,25 @@ TEST_F(ErrorsTest, AServersFatalIsToldOnce) {
   for (const auto& error : all) EXPECT_EQ(raw_field(error.body, 'C'), "08P01");
 }
 
+// What the proxy has to say when a server ends is not said in the middle of a row: it would be taken for the row's rest.
+TEST_F(ErrorsTest, AServerThatEndsAmidARowLeavesTheRowAsItIs) {
+  start(ProxyOptions{.auth = "method = \"trust\"", .pool = "size = 1"});
+  RawClient client(port());
+  client.log_in();
+  client.send(raw_query("SELECT repeat('x', 200000000) AS amid_row"));
+  EXPECT_EQ(client.receive()->type, 'T');
+  const std::string sending = "query LIKE '%AS amid_row%' AND wait_event = 'ClientWrite'";
+  ASSERT_TRUE(wait_until([&] { return backends(sending) == 1; }));
+  server().exec("SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE usename = 'app' AND " + sending);
+  const std::string row = client.receive_rest();
+  ASSERT_GT(row.size(), 11u);
+  ASSERT_LT(row.size(), 200'000'000u);
+  EXPECT_EQ(row.front(), 'D');
+  EXPECT_EQ(row.find_first_not_of('x', 11), std::string::npos) << row.substr(row.find_first_not_of('x', 11));
+  RawClient other(port());
+  other.log_in();
+  EXPECT_EQ(raw_types(other.query("SELECT 1")), "TDCZ");
+}
+
 }  // namespace
 }  // namespace pgweir::support

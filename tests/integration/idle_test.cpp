@@ -149,6 +149,58 @@ TEST_F(IdleTest, AServerThatDoesNotAnswerIsToldWithTheTimeout) {
   EXPECT_TRUE(wait_until([&] { return client.exec("SELECT 1").ok(); }));
 }
 
+// now() of a block that waits for its first statement: on one shard it is that of begin_defer_max after BEGIN, at the latest.
+TEST_F(IdleTest, ABeginIsNotPutOffForEver) {
+  NEEDS_PROXY();
+  start(ProxyOptions{.clusters = plain_cluster("fediflow", server().endpoint()) + "replicas = [\"127.0.0.1:1\"]\n",
+                     .pool = "size = 1\nbegin_defer_max = \"100ms\""});
+  auto client = connect();
+  table("put_off", "id int");
+  const auto started = [] { return backends("state = 'idle in transaction'") == 1; };
+  client.must("SET application_name = 'first'");
+  client.must("BEGIN");
+  client.must("SAVEPOINT early");
+  ASSERT_TRUE(wait_until(started));
+  const auto began = server().exec("SELECT xact_start FROM pg_stat_activity WHERE state = 'idle in transaction'").value();
+  EXPECT_EQ(client.exec("SELECT now()").value(), began);
+  EXPECT_OK(client.exec("INSERT INTO put_off VALUES (1)"));
+  EXPECT_OK(client.exec("ROLLBACK TO early"));
+  EXPECT_OK(client.exec("INSERT INTO put_off VALUES (2)"));
+  EXPECT_OK(client.exec("COMMIT"));
+  EXPECT_EQ(server().exec("SELECT string_agg(id::text, ',') FROM put_off").value(), "2");
+  // Its end comes before any statement; and the next block is put off anew, also behind one that looked at a setting.
+  for (const std::string end : {"COMMIT", "ROLLBACK"}) {
+    client.must("BEGIN");
+    EXPECT_EQ(client.exec("SHOW application_name").value(), "first");
+    ASSERT_TRUE(wait_until(started)) << end;
+    EXPECT_OK(client.exec(end));
+    EXPECT_TRUE(no_transaction_is_open());
+  }
+}
+
+// Nothing is free, and then the client leaves: neither is told of it, and nothing stays behind.
+TEST_F(IdleTest, ABeginThatFindsNoServerGoesOnWaitingForItsStatement) {
+  NEEDS_PROXY();
+  start(ProxyOptions{.clusters = plain_cluster("fediflow", server().endpoint()) + "replicas = [\"127.0.0.1:1\"]\n",
+                     .pool = "size = 1\nbegin_defer_max = \"50ms\"\ncheckout_timeout = \"200ms\""});
+  auto holder = connect(), waiting = connect();
+  holder.must("BEGIN; SELECT 1");
+  waiting.must("BEGIN");
+  auto console = proxy().connect("stats", "pgweir");
+  const auto waits = [&] {
+    const auto pools = console.exec("SHOW POOLS");
+    const auto column = std::find(pools.columns.begin(), pools.columns.end(), "cl_waiting") - pools.columns.begin();
+    return std::any_of(pools.rows.begin(), pools.rows.end(), [&](const Row& row) { return row[column] == "1"; });
+  };
+  EXPECT_TRUE(wait_until(waits));
+  EXPECT_TRUE(wait_until([&] { return !waits(); }));
+  holder.must("COMMIT");
+  EXPECT_TRUE(wait_until([] { return backends("state = 'idle in transaction'") == 1; }));
+  EXPECT_EQ(waiting.exec("SELECT 1").value(), "1");
+  EXPECT_OK(waiting.exec("COMMIT"));
+  EXPECT_TRUE(no_transaction_is_open());
+}
+
 TEST_F(IdleTest, WhoWaitsLongForAServerIsToldAndGoesOnWaiting) {
   NEEDS_PROXY();
   start(1, "checkout_notice = \"100ms\"");

@@ -118,6 +118,12 @@ std::optional<char> RawClient::receive_pieces(const std::function<void(std::stri
   return type;
 }
 
+std::string RawClient::receive_rest() {
+  std::string all, piece(1u << 20, '\0');
+  for (ssize_t count = 0; (count = ::recv(fd_, piece.data(), piece.size(), 0)) > 0;) all.append(piece, 0, static_cast<std::size_t>(count));
+  return all;
+}
+
 std::vector<RawMessage> RawClient::receive_until(char type) {
   std::vector<RawMessage> messages;
   while (auto message = receive()) {

@@ -41,6 +41,7 @@ class RawClient {
   std::optional<char> receive_byte();
   // Like receive() for a message that is too large to hold: `take` gets its body in pieces. Returns its type.
   std::optional<char> receive_pieces(const std::function<void(std::string_view)>& take);
+  std::string receive_rest();  // all bytes up to the end or the deadline
   // Messages up to and with the first of this type, fewer at the end or the deadline.
   std::vector<RawMessage> receive_until(char type);
   // True when the other side closed, within the deadline, having sent nothing more than ErrorResponses.

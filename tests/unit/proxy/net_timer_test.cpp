@@ -7,6 +7,8 @@
 #include <random>
 #include <vector>
 
+#include "proxy/net/worker.h"
+
 namespace pgweir::net {
 namespace {
 
@@ -38,6 +40,19 @@ TEST_F(TimerWheelTest, FiresInOrderOfDeadlinesWhateverTheOrderOfArming) {
   pass(hours(3));
   EXPECT_EQ(fired, (std::vector{1, 2, 3}));
   EXPECT_EQ(wheel.armed(), 0u);
+}
+
+TEST(TimerTest, ArmedNoLaterKeepsTheEarlierDeadline) {
+  Worker worker{0};
+  Called one([] {});
+  one.timer.arm_no_later(worker, Duration{5000});
+  const auto due = worker.timers().next_deadline();
+  ASSERT_TRUE(due);
+  one.timer.arm_no_later(worker, Duration{9000});
+  EXPECT_EQ(worker.timers().next_deadline(), due);
+  one.timer.arm_no_later(worker, Duration{10});
+  EXPECT_LT(*worker.timers().next_deadline(), *due);
+  one.timer.cancel();
 }
 
 TEST_F(TimerWheelTest, NeverEarlyAndAtMostOneTickLate) {
