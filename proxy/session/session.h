@@ -146,7 +146,7 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   std::chrono::milliseconds send_overdue_begin(std::chrono::steady_clock::time_point now);   // session_idle.cpp
 
   // ---- session_query.cpp: simple protocol
-  Step on_query(const protocol::Frame& frame);
+  Step on_query(const protocol::Frame& frame), finish_batch(bool follows);
   Step on_single(const protocol::Frame& frame, const std::shared_ptr<const routing::Analysis>& analysis);
   Step on_multi(const protocol::Frame& frame, const std::shared_ptr<const routing::Analysis>& analysis);
   Step relay_query(const protocol::Frame& frame, const routing::Analysis& analysis, const routing::Route& route);

@@ -59,6 +59,18 @@ bool Session::lost_participant() const {
   return std::any_of(links_.begin(), links_.end(), [](const auto& l) { return !l->open() && l->in_transaction; });
 }
 
+// In front of a Query or FunctionCall, which ends a batch as a Sync does. follows: it goes behind the batch without waiting.
+Session::Step Session::finish_batch(bool follows) {
+  if (group_.open && !group_.relayed && !group_.pending.empty() && decide_by_default() == Step::Later) return Step::Later;
+  if (group_.relayed && !follows && relay_ && relay_->open() && !relay_->quiet() && !std::exchange(group_.flushed, true)) {
+    // Its replies must come before this can be decided, and the server keeps them until it is told to flush.
+    out_.clear();
+    protocol::encode_flush(out_);
+    relay_->send(out_);
+  }
+  return Step::Done;
+}
+
 Session::Step Session::on_query(const Frame& frame) {
   auto query = protocol::decode_query(frame.body());
   if (!query) return refuse_query(query.error());
@@ -66,15 +78,7 @@ Session::Step Session::on_query(const Frame& frame) {
     relay_->send(frame.bytes);
     return Step::Done;
   }
-  if (group_.open && !group_.relayed && !group_.pending.empty()) {
-    if (decide_by_default() == Step::Later) return Step::Later;
-  }
-  if (group_.relayed && !pipelines_freely() && relay_ && relay_->open() && !relay_->quiet() && !std::exchange(group_.flushed, true)) {
-    // Its replies must come before this can be decided, and the server keeps them until it is told to flush.
-    out_.clear();
-    protocol::encode_flush(out_);
-    relay_->send(out_);
-  }
+  if (finish_batch(pipelines_freely()) == Step::Later) return Step::Later;
   if (relay_ && relay_->open() && !relay_->quiet() && (!pipelines_freely() || barrier_)) return Step::Later;
   barrier_ = listens();
   if (!in_block() && links_.empty()) refresh_routing();
@@ -272,6 +276,7 @@ Session::Step Session::refuse_query(const SqlError& error) {
 }
 
 Session::Step Session::on_function_call(const Frame& frame) {
+  if (finish_batch(false) == Step::Later) return Step::Later;
   if (relay_ && relay_->open() && !relay_->quiet()) return Step::Later;
   Route route;
   for (std::size_t i = 0; i < routing_->cluster->shards.size(); ++i)

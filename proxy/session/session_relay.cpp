@@ -202,6 +202,8 @@ void Session::on_burst_end(Link& link) {
   }
   if (boundary_) {
     boundary_ = false;
+    const bool ended = group_.relayed && !group_.failed && group_.pending.empty() && &link == relay_ && link.open() && link.idle();
+    if (ended) group_ = Group{};  // a Query behind the batch has ended it
     if (tx_ == TransactionStatus::Idle && link.open() && link.idle() && !group_.relayed) return finish_transaction();
     if (in_block() && participants() == 0 && link.open() && link.idle() && !group_.relayed && pinned_.empty() && !listens()) return release_links(), wake_if_waiting();
     if (in_block() && mode_ == Mode::Open) {

@@ -28,6 +28,7 @@ import scenario as base
 import scenarios_copy
 import scenarios_disconnect
 import scenarios_life
+import scenarios_moments
 import scenarios_pipelines
 import scenarios_portals
 import scenarios_prepared
@@ -42,7 +43,7 @@ import scenarios_unseen
 from client import PATIENCE, REFUSED
 from proxy import Proxy
 
-MODULES = (scenarios_copy, scenarios_disconnect, scenarios_life, scenarios_pipelines, scenarios_portals, scenarios_prepared,
+MODULES = (scenarios_copy, scenarios_disconnect, scenarios_life, scenarios_moments, scenarios_pipelines, scenarios_portals, scenarios_prepared,
            scenarios_settings, scenarios_shards, scenarios_shards_more, scenarios_shards_order, scenarios_state,
            scenarios_temp, scenarios_transactions, scenarios_unseen)
 

@@ -220,5 +220,19 @@ TEST_F(PipelineTest, MuchIsSentBeforeAnythingIsRead) {
   EXPECT_EQ(rows, 500u);
 }
 
+// A Query or a FunctionCall ends a batch that has no Sync: its server is free then.
+TEST_F(PipelineTest, AQueryBehindABatchWithoutSyncFreesTheServer) {
+  start_trusting(1);
+  const std::string function_call = raw_message('F', raw_int32(1598) + raw_int16(0) + raw_int16(0) + raw_int16(0));  // random()
+  for (const auto& [end, types] : {std::pair{raw_query("SELECT 2"), "12DCTDCZ"}, std::pair{function_call, "12DCVZ"}}) {
+    auto client = raw(), other = raw();
+    client.send(raw_parse("", "SELECT 1") + raw_bind("", "") + raw_execute("") + end);
+    EXPECT_EQ(raw_types(client.receive_until('Z')), types);
+    EXPECT_EQ(raw_types(other.query("SELECT 3")), "TDCZ");
+    client.send(raw_sync());
+    EXPECT_EQ(raw_types(client.receive_until('Z')), "Z");
+  }
+}
+
 }  // namespace
 }  // namespace pgweir::support
