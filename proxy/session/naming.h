@@ -1,6 +1,8 @@
-// What a session notes of commands that name prepared statements (PREPARE, EXECUTE, DEALLOCATE, ...) and are under way.
+// What a session notes of commands that name prepared statements (PREPARE, EXECUTE, DEALLOCATE, ...), or are to meet other settings
+// than a server would give them, and are under way.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -17,22 +19,25 @@ namespace pgweir::session {
 // The statement and portal by which a PREPARE of ours runs on a server.
 inline constexpr std::string_view kMaker = "pgweir_prepare";
 
-// In force when the statement of this number is complete. made null: DEALLOCATE.
+// In force when the statement of this number (in the text that was sent) is complete. made null: DEALLOCATE.
 struct NameChange {
   std::size_t statement;
   std::string name;
   StatementPtr made;
 };
 
-// A Query with such commands, sent with the servers' names.
+// A Query with such commands, sent with the servers' names and statements of ours.
 struct Naming {
   std::vector<NameChange> changes;
-  std::vector<routing::StatementFacts> effects;  // what the statements do, with what they EXECUTE,
+  std::vector<routing::StatementFacts> effects;  // what the client's statements do, with what they EXECUTE,
   std::vector<StatementPtr> executed;            // ... which is this
   std::vector<Renaming> renamings;
   std::vector<std::size_t> renamed;              // number of the statement of each renaming
+  std::vector<std::size_t> ours;                 // numbers of statements that the proxy has put in: no reply of theirs is told
   std::string text;
   std::size_t completed = 0;                     // statements
+
+  bool runs_ours() const { return std::find(ours.begin(), ours.end(), completed) != ours.end(); }
 };
 
 // What a Query EXECUTEs is being prepared on its server.

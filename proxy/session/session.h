@@ -175,7 +175,8 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   bool run_in_batch(Link& link, std::string_view sql, char kind);
 
   // ---- session_reset.cpp: what RESET goes back to is what the client started with
-  void note_reset(const routing::StatementFacts& facts);
+  struct Restoring { std::vector<std::string> names; std::string sql; };   // startup values that are set again
+  void note_reset(const routing::StatementFacts& facts), append_restoring(const routing::StatementFacts& facts, Restoring& restoring) const;
   void restore_in_batch();
   void restore_startup(Link& link), restoring_failed(Link& link, const protocol::SqlError& error);
 
@@ -189,7 +190,7 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   Step on_names(const protocol::Frame& frame, const routing::Analysis& analysis);
   std::optional<Step> on_shown_names(const protocol::Frame& frame, const routing::Analysis& analysis), lend_names(const routing::Analysis& analysis);
   void put_views(const routing::Analysis& analysis), take_back_names(Link& link);
-  void put_names(const routing::Analysis& analysis);
+  void put_names(const routing::Analysis& analysis), put_restoring(std::string_view text, const routing::StatementFacts& facts, Naming& naming, std::size_t& copied);
   bool make_targets(const routing::Analysis& analysis);
   StatementPtr make_sql_statement(std::string_view text, const routing::StatementFacts& facts, bool shared);
   void push_stand_in(std::string_view name);
@@ -240,7 +241,7 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   bool isolated_by_default() const;
   bool for_all_participants(const routing::StatementFacts& facts) const;
   std::optional<protocol::SqlError> refuse_change_on_one(const routing::StatementFacts& facts, const routing::Route& route) const;
-  bool pipelines_freely() const;
+  bool pipelines_freely() const, resets_in_front(const routing::Analysis& analysis) const;
   Flight* find_flight(std::uint32_t tag);
   void undo_flight(Link& link, const Flight& flight), confirm_flights();
   Step relay_pending(), relay_rest();
@@ -354,8 +355,7 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   bool local_failed_ = false, savepoint_seen_ = false;   // failed by a refusal of ours, servers may not know; may be taken back
   bool read_only_block_ = false, isolated_block_ = false;   // isolated: REPEATABLE READ or SERIALIZABLE: one snapshot, hence one shard
   bool resetting_ = false;           // RESET or DISCARD runs, outside a block and with nothing beside it
-  struct Restoring { std::vector<std::string> names; std::string sql; };   // to be set behind the RESET that runs
-  protocol::Boxed<Restoring> restoring_;
+  protocol::Boxed<Restoring> restoring_;   // behind the RESET that runs
   // An error went out since the last ReadyForQuery; all that runs now is provably read-only, outside a block.
   bool error_seen_ = false, in_flight_read_only_ = false;
   // A block without a server runs this statement in a block of its own that is rolled back: any server gives the answer.

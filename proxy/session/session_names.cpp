@@ -133,6 +133,21 @@ void Session::push_way_for(const protocol::StatementHash& hash) {
   protocol::encode_close('S', protocol::server_name(hash), out_);
 }
 
+// Behind a RESET, in front of the client's next statement. copied: characters of the client's text that were sent.
+void Session::put_restoring(std::string_view text, const StatementFacts& facts, Naming& naming, std::size_t& copied) {
+  Restoring restoring;
+  append_restoring(facts, restoring);
+  if (restoring.sql.empty()) return;
+  naming.effects.back().to_default = false;  // nothing is left to be done behind the Query
+  const std::string sql = "\n;" + restoring.sql;  // the statement may end with a comment
+  naming.text.append(text.substr(copied, facts.end - copied)) += sql;
+  copied = facts.end;
+  const std::size_t number = naming.effects.size() + naming.ours.size();
+  naming.ours.push_back(number);
+  naming.renamings.push_back({{}, {}, count_characters(text.substr(0, facts.end), counts_utf8(*told_)), 0, sql.size()});
+  naming.renamed.push_back(number);
+}
+
 // The text with the servers' names, and what its commands will change.
 void Session::put_names(const routing::Analysis& analysis) {
   auto naming = std::make_unique<Naming>();
@@ -143,10 +158,12 @@ void Session::put_names(const routing::Analysis& analysis) {
   out_.clear();
   for (std::size_t i = 0; i < analysis.statements.size(); ++i) {
     const auto& facts = analysis.statements[i];
+    const std::size_t number = i + naming->ours.size();
     const bool all = (facts.kind == StatementKind::Deallocate && facts.name.empty()) || (facts.kind == StatementKind::Discard && facts.name == "all");
     if (all) changed.clear(), none_left = true;
     if (facts.prepared.end == 0) {
       naming->effects.push_back(facts);
+      if (facts.to_default && i + 1 < analysis.statements.size()) put_restoring(analysis.text, facts, *naming, copied);
       continue;
     }
     const bool executes = !facts.prepared.executes.empty();
@@ -162,13 +179,13 @@ void Session::put_names(const routing::Analysis& analysis) {
     } else if (known) {
       internal = stand_in(stand_ins++);
       push_stand_in(internal);
-      if (facts.kind == StatementKind::Deallocate) naming->changes.push_back({i, name, nullptr}), changed[name] = nullptr;
+      if (facts.kind == StatementKind::Deallocate) naming->changes.push_back({number, name, nullptr}), changed[name] = nullptr;
     } else if (facts.kind == StatementKind::Prepare) {
       auto made = make_sql_statement(analysis.text, facts, single);
       const auto hash = statement_hash(*made);
       push_way_for(hash);
       internal = protocol::server_name(hash);
-      naming->changes.push_back({i, name, made});
+      naming->changes.push_back({number, name, made});
       changed[name] = std::move(made);
     }
     if (internal.empty() && is_internal(name)) internal = kMissing;
@@ -180,7 +197,7 @@ void Session::put_names(const routing::Analysis& analysis) {
     copied = place.end;
     naming->renamings.push_back({internal, name, count_characters(text.substr(0, place.begin), utf8),
                                  count_characters(text.substr(place.begin, place.end - place.begin), utf8), internal.size() + 2});
-    naming->renamed.push_back(i);
+    naming->renamed.push_back(number);
   }
   if (copied != 0) naming->text.append(analysis.text, copied);
   if (!out_.empty()) {
@@ -197,7 +214,9 @@ bool Session::names_completed(Link& link, const protocol::ReplyTracker::Reply& r
     return flight && (flight->kind == 'P' || flight->kind == 'C');
   }
   if (!naming_) return false;
+  const bool ours = naming_->runs_ours();
   const std::size_t number = naming_->completed++;
+  if (ours) return true;
   for (const auto& change : naming_->changes) {
     if (change.statement != number) continue;
     statements_.drop(change.name);

@@ -147,7 +147,8 @@ Session::Step Session::on_multi(const Frame& frame, const std::shared_ptr<const 
                                         "Send COMMIT, ROLLBACK and savepoint commands as queries of their own."));
   if (local_failed_)
     return refuse_query(failed_block_error());
-  if (routing_->plain && std::any_of(all.begin(), all.end(), [](const auto& facts) { return facts.prepared.end != 0; })) return on_names(frame, *analysis);
+  const bool names = std::any_of(all.begin(), all.end(), [](const auto& facts) { return facts.prepared.end != 0; });
+  if (routing_->plain && (names || resets_in_front(*analysis))) return on_names(frame, *analysis);
   auto candidates = routing::ShardSet::all(routing_->cluster->shards.size());
   Route whole;
   whole.role = routing::Role::Replica;

@@ -24,7 +24,7 @@ bool Session::on_message(Link& link, const Frame& frame, const ReplyTracker::Rep
   if (reply.action == ReplyTracker::Reply::Action::Swallow) return on_extended_reply(link, frame, reply);
   switch (frame.type) {
     case 'D':
-    case 'd': return !client_gone();
+    case 'd': return !client_gone() && !(naming_ && naming_->runs_ours());
     case 'Z': {
       if (frame.body().empty()) return false;
       return on_ready(link, frame.body().front());
@@ -32,13 +32,17 @@ bool Session::on_message(Link& link, const Frame& frame, const ReplyTracker::Rep
     case 'E': on_relay_error(link, frame, reply); return !client_gone() && (!frame.last || !retell(link, frame, reply));
     case 'S': return on_parameter_status(link, frame);
     case 'A': return on_server_notification(link, frame);
-    case 'C':
+    case 'C': {
+      const bool ours = naming_ && naming_->runs_ours();
       if ((!naming_ && reply.tag == 0) || !names_completed(link, reply)) watch_tag(link, frame.body());
-      return !client_gone();
+      return !client_gone() && !ours;
+    }
+    case 'T':
+      if (naming_ && naming_->runs_ours()) return false;
+      [[fallthrough]];
     case '1':
     case 'n':
-    case 't':
-    case 'T': return on_extended_reply(link, frame, reply);
+    case 't': return on_extended_reply(link, frame, reply);
     default: return !client_gone();
   }
 }

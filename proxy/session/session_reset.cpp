@@ -19,6 +19,18 @@ bool survives_reset_all(std::string_view name) {
 
 }  // namespace
 
+// What puts the client's startup values in place behind a statement that goes back to defaults.
+void Session::append_restoring(const routing::StatementFacts& facts, Restoring& restoring) const {
+  const std::string_view local = facts.kind == StatementKind::SetLocal ? "true" : "false";
+  for (const auto& [name, value] : identity_.startup->values()) {
+    if (facts.name.empty() || facts.name == "all" ? survives_reset_all(name) : !pool::same_setting(name, facts.name)) continue;
+    restoring.sql += restoring.sql.empty() ? "SELECT " : ", ";
+    restoring.sql += "pg_catalog.set_config(" + pool::quote_literal(name) + ", " + pool::quote_literal(value) + ", ";
+    restoring.sql.append(local).push_back(')');
+    restoring.names.push_back(name);
+  }
+}
+
 // Of a statement that is sent. What comes behind it in the same query string and sets something has the last word.
 void Session::note_reset(const routing::StatementFacts& facts) {
   const bool discards = facts.kind == StatementKind::Discard && facts.name == "all";
@@ -27,15 +39,15 @@ void Session::note_reset(const routing::StatementFacts& facts) {
     if (facts.kind == StatementKind::Set || facts.kind == StatementKind::SetLocal) restoring_.reset();
     return;
   }
-  const std::string_view local = facts.kind == StatementKind::SetLocal ? "true" : "false";
-  for (const auto& [name, value] : identity_.startup->values()) {
-    if (facts.name.empty() || facts.name == "all" ? survives_reset_all(name) : !pool::same_setting(name, facts.name)) continue;
-    auto& restoring = restoring_.made();
-    restoring.sql += restoring.sql.empty() ? "SELECT " : ", ";
-    restoring.sql += "pg_catalog.set_config(" + pool::quote_literal(name) + ", " + pool::quote_literal(value) + ", ";
-    restoring.sql.append(local).push_back(')');
-    restoring.names.push_back(name);
-  }
+  Restoring restoring = restoring_.or_default();
+  append_restoring(facts, restoring);
+  if (!restoring.names.empty()) restoring_.made() = std::move(restoring);
+}
+
+// Statements behind a RESET in one query string are to meet the startup values.
+bool Session::resets_in_front(const routing::Analysis& analysis) const {
+  if (identity_.startup->values().empty() || analysis.statements.empty()) return false;
+  return std::any_of(analysis.statements.begin(), analysis.statements.end() - 1, [](const auto& facts) { return facts.to_default; });
 }
 
 // Behind the Execute of the extended protocol: statements of the same batch meet the startup value.

@@ -129,6 +129,12 @@ def reset_in_a_query_string(side):
     client = side.connect(DateStyle="ISO, DMY")
     yield client.query("reset all; " + DATE)
     yield client.query("begin; reset all", DATE, "commit", DATE)
+    yield client.query("set datestyle = 'ISO, YMD'; reset datestyle -- to that of the start\n; show datestyle; set lock_timeout = 5; reset all; " + DATE)
+    yield client.query("reset datestyle; select 1 / 0", "show datestyle", "set datestyle = 'ISO, YMD'; reset datestyle; nonsense", "show datestyle")
+    yield client.query("prepare dated as " + DATE + "; reset all; execute dated; deallocate dated; reset datestyle; select missing")
+    yield client.query("begin; set local datestyle to default; " + DATE + "; commit; " + DATE)
+    yield client.query("reset datestyle; select set_config('datestyle', 'ISO, YMD', false); reset lock_timeout", "show datestyle")
+    yield client.query("set datestyle = 'German'; reset all; set datestyle = 'SQL'; select current_date = current_date", "show datestyle")
 
 
 @scenario("settings", "set_config bound, executed later, or flushed before it runs")
