@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <mutex>
+#include <utility>
 
 namespace pgweir::admin {
 namespace {
@@ -14,7 +15,7 @@ struct Periods {
   std::mutex mutex;
   const metrics::Registry* of = nullptr;
   StatsPeriod last;
-  StatsSums begin;
+  ClusterStats begin;
   Clock::time_point since;
 };
 
@@ -25,19 +26,26 @@ Periods& periods() {
 
 }  // namespace
 
-StatsSums stats_sums(const metrics::Registry& registry) {
-  StatsSums sums;
-  for (const metrics::WorkerCells& cells : registry.all()) {
-    sums.transactions += cells.transactions.get();
-    for (const metrics::Cell& count : cells.queries) sums.queries += count.get();
-    sums.received += cells.bytes_from_clients.get();
-    sums.sent += cells.bytes_to_clients.get();
-    sums.wait_microseconds += cells.wait_microseconds.get();
-    for (const metrics::Cell& count : cells.waits) sums.assignments += count.get();
-    for (const metrics::Cell& count : cells.errors_by_class) sums.errors += count.get();
-    sums.parsed += cells.statements_prepared.get();
-  }
-  return sums;
+ClusterStats stats_sums(const metrics::Registry& registry) {
+  ClusterStats all;
+  registry.each_cluster([&all](const std::string& name, const std::vector<metrics::ClusterCells>& workers) {
+    StatsSums& sums = all[name];
+    for (const metrics::ClusterCells& cells : workers) {
+      sums.assignments += cells.assignments.get();
+      sums.transactions += cells.transactions.get();
+      sums.queries += cells.queries.get();
+      sums.received += cells.received.get();
+      sums.sent += cells.sent.get();
+      sums.transaction_microseconds += cells.transaction_microseconds.get();
+      sums.query_microseconds += cells.query_microseconds.get();
+      sums.wait_microseconds += cells.wait_microseconds.get();
+      sums.client_parses += cells.client_parses.get();
+      sums.server_parses += cells.server_parses.get();
+      sums.binds += cells.binds.get();
+      sums.errors += cells.errors.get();
+    }
+  });
+  return all;
 }
 
 void note_stats(const metrics::Registry& registry) {
@@ -45,13 +53,13 @@ void note_stats(const metrics::Registry& registry) {
   const auto now = Clock::now();
   const std::lock_guard lock(all.mutex);
   if (all.of == &registry && now - all.since < kPeriod) return;
-  const StatsSums sums = stats_sums(registry);
+  ClusterStats sums = stats_sums(registry);
   if (all.of == &registry)
     all.last = {all.begin, sums, std::chrono::duration<double>(now - all.since).count()};
   else
     all.last = {};
   all.of = &registry;
-  all.begin = sums;
+  all.begin = std::move(sums);
   all.since = now;
 }
 

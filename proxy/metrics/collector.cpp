@@ -91,6 +91,27 @@ void add_cells(const WorkerCells& cells, Sheet& sheet) {
   sheet.add(FamilyId::Notifications, {}, cells.notifications.get());
 }
 
+void add_clusters(const Registry& registry, Sheet& sheet) {
+  registry.each_cluster([&sheet](const std::string& name, const std::vector<ClusterCells>& workers) {
+    const Labels cluster = {{"cluster", name}};
+    const auto seconds = [](const Cell& cell) { return static_cast<double>(cell.get()) / 1e6; };
+    for (const ClusterCells& cells : workers) {
+      sheet.add(FamilyId::ClusterAssignments, cluster, cells.assignments.get());
+      sheet.add(FamilyId::ClusterTransactions, cluster, cells.transactions.get());
+      sheet.add(FamilyId::ClusterQueries, cluster, cells.queries.get());
+      sheet.add(FamilyId::ClusterBytes, {{"cluster", name}, {"direction", "received"}}, cells.received.get());
+      sheet.add(FamilyId::ClusterBytes, {{"cluster", name}, {"direction", "sent"}}, cells.sent.get());
+      sheet.add(FamilyId::ClusterTransactionSeconds, cluster, seconds(cells.transaction_microseconds));
+      sheet.add(FamilyId::ClusterQuerySeconds, cluster, seconds(cells.query_microseconds));
+      sheet.add(FamilyId::ClusterWaitSeconds, cluster, seconds(cells.wait_microseconds));
+      sheet.add(FamilyId::ClusterClientParses, cluster, cells.client_parses.get());
+      sheet.add(FamilyId::ClusterServerParses, cluster, cells.server_parses.get());
+      sheet.add(FamilyId::ClusterBinds, cluster, cells.binds.get());
+      sheet.add(FamilyId::ClusterErrors, cluster, cells.errors.get());
+    }
+  });
+}
+
 void add_waits(const std::vector<WorkerCells>& workers, Sheet& sheet) {
   std::array<std::uint64_t, kWaitBuckets.size() + 1> counts{};
   std::uint64_t micros = 0;
@@ -195,6 +216,7 @@ void add_process(const runtime::Runtime& runtime, Sheet& sheet) {
 std::vector<prometheus::MetricFamily> Collector::Collect() const {
   Sheet sheet;
   for (const WorkerCells& cells : runtime_.metrics.all()) add_cells(cells, sheet);
+  add_clusters(runtime_.metrics, sheet);
   add_waits(runtime_.metrics.all(), sheet);
   add_session_servers(runtime_.metrics.all(), sheet);
   add_clients(runtime_, add_pools(pool_views(runtime_), sheet), sheet);

@@ -14,7 +14,8 @@ enum class FamilyId : std::uint8_t {
   Queries, Transactions, Bytes, Errors, Migrations, ServerConnects, ServerConnectFailures, HandOffs, StatementsPrepared,
   Distributed, Cancels, InjectedCommands, PinnedTotal, Pinned, PinsRefused, ServerAfterTransaction, SessionServers, BufferBytes,
   BufferLimit, MemoryRefusals, Listening, ListeningLost,
-  Notifications, EndpointUp, ResidentMemory, OpenFds, CpuSeconds, kCount
+  Notifications, ClusterAssignments, ClusterTransactions, ClusterQueries, ClusterBytes, ClusterTransactionSeconds,
+  ClusterQuerySeconds, ClusterWaitSeconds, ClusterClientParses, ClusterServerParses, ClusterBinds, ClusterErrors, EndpointUp, ResidentMemory, OpenFds, CpuSeconds, kCount
 };
 inline constexpr std::size_t kFamilyCount = static_cast<std::size_t>(FamilyId::kCount);
 
@@ -85,6 +86,24 @@ inline constexpr std::array<Family, kFamilyCount> kFamilies = {{
     {FamilyId::ListeningLost, FamilyType::Counter, "pgweir_listening_connections_lost_total",
      "Listening connections that were lost; their clients were disconnected."},
     {FamilyId::Notifications, FamilyType::Counter, "pgweir_notifications_total", "Notifications sent to clients."},
+    {FamilyId::ClusterAssignments, FamilyType::Counter, "pgweir_cluster_server_assignments_total",
+     "Requests for server connections that were served, by cluster."},
+    {FamilyId::ClusterTransactions, FamilyType::Counter, "pgweir_cluster_transactions_total", "Transactions ended, by cluster."},
+    {FamilyId::ClusterQueries, FamilyType::Counter, "pgweir_cluster_queries_total", "Statements, by cluster."},
+    {FamilyId::ClusterBytes, FamilyType::Counter, "pgweir_cluster_bytes_total",
+     "Protocol bytes of clients by cluster and direction (received, sent), without TLS."},
+    {FamilyId::ClusterTransactionSeconds, FamilyType::Counter, "pgweir_cluster_transaction_seconds_total",
+     "Time in transactions, by cluster."},
+    {FamilyId::ClusterQuerySeconds, FamilyType::Counter, "pgweir_cluster_query_seconds_total",
+     "Time from a request to its last answer, by cluster."},
+    {FamilyId::ClusterWaitSeconds, FamilyType::Counter, "pgweir_cluster_wait_seconds_total",
+     "Time that clients waited for server connections, by cluster."},
+    {FamilyId::ClusterClientParses, FamilyType::Counter, "pgweir_cluster_client_parses_total",
+     "Statements that clients prepared, by cluster."},
+    {FamilyId::ClusterServerParses, FamilyType::Counter, "pgweir_cluster_server_parses_total",
+     "Statements prepared on servers, by cluster."},
+    {FamilyId::ClusterBinds, FamilyType::Counter, "pgweir_cluster_binds_total", "Bind messages of clients, by cluster."},
+    {FamilyId::ClusterErrors, FamilyType::Counter, "pgweir_cluster_errors_total", "Errors sent to clients, by cluster."},
     {FamilyId::EndpointUp, FamilyType::Gauge, "pgweir_endpoint_up",
      "1 when the server answers in the role it is configured for, else 0."},
     {FamilyId::ResidentMemory, FamilyType::Gauge, "process_resident_memory_bytes", "Resident memory in bytes."},

@@ -53,4 +53,9 @@ void WorkerCells::count_servers(std::size_t servers) {
 
 void WorkerCells::count_error(std::string_view sqlstate) { errors_by_class[error_slot(sqlstate)].add(); }
 
+ClusterCells& Registry::cluster(unsigned worker, const std::string& name) {
+  const std::lock_guard lock(mutex_);
+  return clusters_.try_emplace(name, cells_.size()).first->second[worker];
+}
+
 }  // namespace pgweir::metrics

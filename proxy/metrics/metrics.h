@@ -6,6 +6,8 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <map>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -54,6 +56,15 @@ struct WorkerCells {
   void count_error(std::string_view sqlstate);
 };
 
+// What one worker counts of the clients of one cluster, with PgBouncer's meanings (SHOW STATS). Written by the worker only.
+struct alignas(64) ClusterCells {
+  Cell assignments;             // requests for server connections that were served
+  Cell transactions, queries;   // ended; statements
+  Cell received, sent;          // bytes of clients, without TLS
+  Cell transaction_microseconds, query_microseconds, wait_microseconds;
+  Cell client_parses, server_parses, binds, errors;
+};
+
 // Slot of a SQLSTATE class in errors_by_class, and its text ("42", "0A", ...; "other" for the last slot, which counts
 // classes that PostgreSQL does not have; empty for slots that are never used).
 std::size_t error_slot(std::string_view sqlstate);
@@ -65,8 +76,20 @@ class Registry {
   WorkerCells& cells(unsigned worker) { return cells_[worker]; }
   const std::vector<WorkerCells>& all() const { return cells_; }
 
+  // The cells of this worker for the cluster of that name, made on the first call; they stay, also when a reload takes the cluster
+  // away. Thread-safe; the caller keeps the reference.
+  ClusterCells& cluster(unsigned worker, const std::string& name);
+  // f(name, cells of all workers) for each cluster that had clients. Thread-safe.
+  template <class F>
+  void each_cluster(F f) const {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [name, cells] : clusters_) f(name, cells);
+  }
+
  private:
   std::vector<WorkerCells> cells_;
+  mutable std::mutex mutex_;
+  std::map<std::string, std::vector<ClusterCells>> clusters_;   // nodes do not move
 };
 
 }  // namespace pgweir::metrics

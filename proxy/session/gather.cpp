@@ -102,6 +102,7 @@ void Gather::send_describe(std::size_t index) {
   protocol::encode_parse("", sql_for(index), local_types(index), out);
   protocol::encode_describe('S', "", out);
   protocol::encode_sync(out);
+  session_.tenancy_->cells->server_parses.add();
   link.tracker().push(Request::Parse, Disposition::Forward);
   link.tracker().push(Request::DescribeStatement, Disposition::Forward);
   link.tracker().push(Request::Sync, Disposition::Forward);

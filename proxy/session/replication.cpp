@@ -35,7 +35,7 @@ void Replication::start(WorkerContext& context, std::unique_ptr<net::Stream> cli
 }
 
 Replication::Replication(WorkerContext& context, std::unique_ptr<net::Stream> client, Identity identity)
-    : context_(context), client_(std::move(client)), identity_(std::move(identity)) {
+    : context_(context), cells_(context.runtime.metrics.cluster(context.worker.index(), identity.database)), client_(std::move(client)), identity_(std::move(identity)) {
   context_.runtime.clients.fetch_add(1, std::memory_order_relaxed);
   client_->set_handler(this);
 }
@@ -118,6 +118,7 @@ runtime::ClientInfo Replication::info() const {
 std::size_t Replication::on_bytes(std::string_view bytes) {
   if (!server_) return 0;
   context_.cells.bytes_from_clients.add(bytes.size());
+  cells_.received.add(bytes.size());
   server_->send(bytes);
   if (server_->stream().above_high_water()) client_->pause();
   return bytes.size();
@@ -134,6 +135,8 @@ void Replication::on_hangup() {
 void Replication::on_closed(const net::StreamError&) { end(); }
 
 std::size_t Replication::on_server_bytes(pool::ServerConnection&, std::string_view bytes) {
+  context_.cells.bytes_to_clients.add(bytes.size());
+  cells_.sent.add(bytes.size());
   client_->send(bytes);
   if (client_->above_high_water()) server_->stream().pause();
   return bytes.size();

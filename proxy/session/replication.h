@@ -58,6 +58,7 @@ class Replication final : public net::Disposable, public net::StreamHandler, pub
   void on_server_closed(pool::ServerConnection& connection, const protocol::SqlError& error) override;
 
   WorkerContext& context_;
+  metrics::ClusterCells& cells_;
   std::unique_ptr<net::Stream> client_;  // null: ended
   Identity identity_;
   pool::Lease server_;                   // empty until it is logged in

@@ -107,6 +107,7 @@ std::size_t Session::on_bytes(std::string_view bytes) {
   if (!stream_) return bytes.size();
   if ((!takes_input() || input_waits_ || stream_->above_high_water()) && stream_->is_open()) stream_->pause();
   context_.cells.bytes_from_clients.add(bytes.size() - rest.size());
+  tenancy_->cells->received.add(bytes.size() - rest.size());
   return bytes.size() - rest.size();
 }
 
@@ -176,6 +177,7 @@ void Session::on_closed(const net::StreamError&) {
 
 void Session::send_error(const SqlError& error, protocol::Severity severity) {
   context_.cells.count_error(error.sqlstate);
+  tenancy_->cells->errors.add();
   std::string message;
   const bool late = overdue_ && error.sqlstate == "57014";
   protocol::encode_error(late ? overdue_query(pool_settings()) : error, severity, message);

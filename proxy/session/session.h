@@ -29,6 +29,7 @@
 #include "proxy/session/identity.h"
 #include "proxy/session/late_parts.h"
 #include "proxy/session/link.h"
+#include "proxy/session/meter.h"
 #include "proxy/session/notifications.h"
 #include "proxy/session/naming.h"
 #include "proxy/session/hints.h"
@@ -62,8 +63,7 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   bool rests();                        // at_rest.cpp
 
  private:
-  friend class VirtualGroup;
-  friend class Gather;
+  friend class VirtualGroup; friend class Gather;
 
   enum class Step : std::uint8_t { Done, Later };
   enum class Mode : std::uint8_t {
@@ -79,17 +79,17 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
 
   // ---- session.cpp: the client's stream
   std::size_t on_bytes(std::string_view bytes) override;
-  void on_drained() override;
-  void on_hangup() override;
+  void on_drained() override; void on_hangup() override;
   void on_closed(const net::StreamError& error) override;
   Step handle(const protocol::Frame& frame);
   void wake_if_waiting();
   void wake();                                        // Open again: messages are presented again
   void to_client(std::string_view bytes) {
     if (!stream_) return;
-    context_.cells.bytes_to_clients.add(bytes.size());
+    count_sent(bytes.size());
     stream_->send(bytes);
   }
+  void count_sent(std::size_t bytes) { context_.cells.bytes_to_clients.add(bytes), tenancy_->cells->sent.add(bytes); }
   void send_error(const protocol::SqlError& error, protocol::Severity severity = protocol::Severity::Error);
   void send_ready();
   void fatal(const protocol::SqlError& error), kill(const protocol::SqlError& error);  // tells the client and ends; its servers too
@@ -119,6 +119,7 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   std::optional<protocol::SqlError> acquire_one(const routing::Route& route, Step& step);  // sets relay_
   std::optional<protocol::SqlError> refuse_widening() const;
   std::vector<pool::Pool*> wanted_pools();
+  void count_assignment(std::chrono::microseconds waited), transaction_ended();
   void on_checkout(std::vector<pool::Lease> leases) override;
   void on_checkout_failed(const protocol::SqlError& error) override; void on_checkout_slow(const protocol::SqlError& notice) override;
   void add_links(std::vector<pool::Lease> leases);
@@ -332,8 +333,7 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   std::size_t bind_head_ = 0, bind_size_ = 0;
   bool bind_sent_ = false;
   net::MemoryCharge memory_{context_.worker.memory()};   // what is held beyond the streams: see note_memory()
-  bool ending_ = false;              // drain(): end at the next boundary
-  bool presenting_ = false;          // inside on_bytes: wake() need not resume
+  bool ending_ = false, presenting_ = false;   // drain(): end at the next boundary; inside on_bytes: wake() need not resume
   net::Timer timer_;                 // idle in transaction, query timeout, orphan bound
   net::Timer idle_timer_;            // looks whether the client has gone silent: session_idle.cpp
   std::uint32_t bursts_ = 0, seen_bursts_ = 0, rest_bursts_ = 0, seen_transactions_ = 0;  // at the last looks
@@ -371,7 +371,7 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   LateParts late_;                   // of its own transactions
   protocol::Boxed<protocol::SqlError> acquire_error_;
   std::string_view pinned_;          // why links_ are kept between transactions; empty: not pinned
-  Tally tally_;
+  Tally tally_; Meter meter_;
   bool reads_sequences_ = false, used_sequences_ = false, wants_sequences_ = false;  // asked for currval(); any use; by what asks for a server
   unsigned probation_ = 0;           // transactions after which a server was kept in case that it does
   bool ddl_seen_ = false, overdue_ = false, copy_forward_ = false, idle_armed_ = false;   // overdue_: query_timeout has cancelled what runs; idle_armed_: timer_ ends an idle transaction; copy_forward_: the CopyData being received goes to relay_

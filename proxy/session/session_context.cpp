@@ -1,4 +1,6 @@
 // Session: what its decisions depend on.
+#include <algorithm>
+
 #include "proxy/session/session.h"
 
 namespace pgweir::session {
@@ -14,7 +16,7 @@ void Session::refresh_routing() {
     tenancy_ = context_.tenancies.of(snapshot_, *routing_, identity_.user);
   } else {
     ending_ = true;  // a reload took the cluster away: what runs may finish
-    if (!tenancy_) tenancy_ = std::make_shared<Tenancy>();
+    if (!tenancy_) tenancy_ = context_.tenancies.of_none(identity_.database);
   }
 }
 
@@ -84,6 +86,19 @@ void Session::note_route(const routing::Route* route, const SqlError* refusal) {
     }
   }
   context_.cells.queries[static_cast<std::size_t>(kind)].add();
+  tenancy_->cells->queries.add();
+}
+
+void Session::count_assignment(std::chrono::microseconds waited) {
+  context_.cells.count_wait(waited);
+  tenancy_->cells->assignments.add();
+  tenancy_->cells->wait_microseconds.add(static_cast<std::uint64_t>(std::max<std::int64_t>(0, waited.count())));
+}
+
+// On the servers, or answered without them.
+void Session::transaction_ended() {
+  context_.cells.transactions.add();
+  meter_.transaction_ends(*tenancy_->cells, context_.worker.now());
 }
 
 }  // namespace pgweir::session

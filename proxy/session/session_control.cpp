@@ -38,6 +38,7 @@ Session::LocalReply Session::end_local_block(const routing::StatementFacts& fact
   const std::string begin = deferred_begin_;
   const bool read_only = read_only_block_, isolated = isolated_block_;
   tx_ = TransactionStatus::Idle;
+  transaction_ended();
   finish_transaction();
   if (facts.chain) {
     deferred_begin_ = begin;
@@ -101,6 +102,7 @@ std::optional<Session::LocalReply> Session::control_locally(const routing::State
     isolated_block_ = facts.begin_serializable || facts.begin_repeatable_read || (!facts.begin_read_committed && isolated_by_default());
     tx_ = TransactionStatus::InTransaction;
     transaction_since_ = std::chrono::steady_clock::now();
+    meter_.block_begins(context_.worker.now());
     seen_transactions_ = tally_.transactions();
     if (const auto bound = pool_settings().begin_defer_max; bound.count() > 0 && routing_->cluster->shards.size() == 1)
       idle_timer_.arm_no_later(context_.worker, bound);

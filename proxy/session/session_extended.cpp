@@ -142,7 +142,6 @@ Session::Step Session::decide_by_bind(const Frame& frame) {
       group_.resolved.push_back(*found);
       return Step::Done;
     }
-    note_route(&*routed, nullptr);
     route = std::move(*routed);
   }
   wants_sequences_ = facts.size() == 1 && may_use_sequences(facts.front());
@@ -224,6 +223,7 @@ std::optional<SqlError> Session::define_statement(const protocol::Parse& parse, 
     statement->runs = facts.front().prepared.executes;
   }
   context_.cells.statements_prepared.add();
+  tenancy_->cells->client_parses.add();
   const std::size_t weight = sizeof(Statement) + statement->sql.size() + statement->types.size() * 4;
   if (auto refused = refuse_statement(!statement->unnamed, weight)) return refused;
   return statements_.put(parse.name, std::move(statement), weight, tag);

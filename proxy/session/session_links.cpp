@@ -62,7 +62,7 @@ std::optional<SqlError> Session::acquire(const std::vector<Wanted>& wanted, Step
       step = Step::Later;
       return std::nullopt;
     }
-    context_.cells.count_wait(std::chrono::microseconds(0));
+    count_assignment(std::chrono::microseconds(0));
     mode_ = before;
     add_links(std::move(leases));
     if (preparing_ == 0) continue;
@@ -121,7 +121,7 @@ std::optional<SqlError> Session::acquire_one(const routing::Route& route, Step& 
 }
 
 void Session::on_checkout(std::vector<pool::Lease> leases) {
-  context_.cells.count_wait(checkout_->waited());
+  count_assignment(checkout_->waited());
   add_links(std::move(leases));
   if (preparing_ != 0) {
     mode_ = Mode::Prepare;
@@ -267,7 +267,6 @@ void Session::drop_link(Link* link) {
 // A transaction has ended on all links: what is suspect is looked at, then everything is given back.
 void Session::finish_transaction() {
   if (mode_ == Mode::Closed) return;
-  context_.cells.transactions.add();
   timer_.cancel();
   for (auto& link : links_) {
     link->in_transaction = link->wrote = false;

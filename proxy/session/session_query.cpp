@@ -242,6 +242,7 @@ void Session::forward_query(const Frame& frame, const routing::Analysis& analysi
 
 // Counts from when the server turns to a request: on_ready() begins anew for the next one of a pipeline.
 void Session::arm_query_timeout() {
+  meter_.request_begins(context_.worker.now());
   if (client_gone()) return;
   overdue_ = false;
   if (std::exchange(idle_armed_, false)) timer_.cancel();
@@ -249,6 +250,7 @@ void Session::arm_query_timeout() {
 }
 
 void Session::disarm_query_timeout() {
+  meter_.request_ends(*tenancy_->cells, context_.worker.now());
   if (!client_gone() && !idle_armed_) timer_.cancel();
 }
 
@@ -290,6 +292,8 @@ Session::Step Session::on_function_call(const Frame& frame) {
   light_ = false;
   note_function_call(*relay_, frame);
   in_flight_read_only_ = false;
+  note_route(&route, nullptr);
+  if (relay_->quiet()) arm_query_timeout();
   relay_->tracker().push(Request::FunctionCall, Disposition::Forward);
   relay_->send(frame.bytes);
   ++syncs_sent_;

@@ -78,6 +78,7 @@ bool Session::on_ready(Link& link, char status) {
   boundary_ = true;
   resetting_ = false;
   naming_.reset();
+  meter_.request_ends(*tenancy_->cells, context_.worker.now());
   if (!link.quiet()) arm_query_timeout();
   const bool failed = std::exchange(error_seen_, false);
   if (!deferred_begin_.empty() && (throwaway_ || !link.in_transaction)) {
@@ -100,7 +101,7 @@ bool Session::on_ready(Link& link, char status) {
     return false;
   }
   link.in_transaction = status != 'I';
-  if (!link.in_transaction) link.wrote = false;
+  if (!link.in_transaction) link.wrote = false, transaction_ended();
   tx_ = static_cast<TransactionStatus>(status);
   if (!link.in_transaction) deferred_begin_.clear();
   if (local_failed_ && tx_ == TransactionStatus::InTransaction) {
@@ -174,6 +175,7 @@ void Session::on_relay_error(Link& link, const Frame& frame, const ReplyTracker:
   auto fields = frame.last ? protocol::decode_error(frame.body()) : protocol::decode_report_start(frame.body());
   if (!fields) return;
   context_.cells.count_error(fields->sqlstate);
+  tenancy_->cells->errors.add();
   error_seen_ = true;
   link.fatal_told = fields->fatal();
   auto* flight = reply.tag != 0 ? find_flight(reply.tag) : nullptr;
@@ -194,7 +196,7 @@ void Session::on_relay_error(Link& link, const Frame& frame, const ReplyTracker:
 
 void Session::relay_bytes(Link& link, std::string_view bytes) {
   if (!stream_) return;
-  context_.cells.bytes_to_clients.add(bytes.size());
+  count_sent(bytes.size());
   stream_->send(bytes);
   if (stream_->above_high_water()) link.pause();
 }

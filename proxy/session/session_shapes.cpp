@@ -86,6 +86,7 @@ bool Session::send_parse(Statement& statement, Disposition disposition, std::uin
     on_server.erase(hash);
     return false;
   }
+  tenancy_->cells->server_parses.add();
   if (statement.shaped && tracker.push(Request::DescribeStatement, Disposition::Swallow, tag) == Push::Queued)
     protocol::encode_describe('S', name, out_);
   relay_->send(out_);
@@ -121,6 +122,7 @@ std::uint32_t Session::make_copy(Statement& statement) {
   out_.clear();
   append_parse(statement, "", out_);
   if (tracker.push(Request::Parse, Disposition::Swallow, tag) != Push::Queued) return 0;
+  tenancy_->cells->server_parses.add();
   relay_->server().unnamed = statement.shared_from_this();
   const bool described = statement.version.shape != 0 && tracker.push(Request::DescribeStatement, Disposition::Swallow, tag) == Push::Queued;
   if (described) protocol::encode_describe('S', "", out_);

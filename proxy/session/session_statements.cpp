@@ -99,6 +99,7 @@ Session::Step Session::relay_unnamed_parse(const StatementPtr& statement, std::u
     statements_.undo(tag);
     return Step::Done;
   }
+  tenancy_->cells->server_parses.add();
   relay_->server().unnamed = statement;
   flights_.push_back({tag, 'U', statement, {}, syncs_sent_ + 1});
   relay_->send(out_);
@@ -236,6 +237,9 @@ Session::Step Session::relay_bind(const Frame& frame) {
   const bool alone = !group_.executed && relay_->tracker().outstanding_syncs() == 0;
   in_flight_read_only_ = executed.size() == 1 && executed.front().read_only && !in_block() && (alone || in_flight_read_only_);
   group_.executed = true;
+  tenancy_->cells->binds.add();
+  static const routing::Route kOneShard;
+  note_route(&kOneShard, nullptr);
   if (!naming_portals_.empty()) naming_portals_.erase_if([&](const NamingPortal& known) { return known.portal == bind->portal; });
   if (executed.size() == 1 && !statement.from_sql) {
     const auto kind = executed.front().kind;

@@ -21,6 +21,7 @@ void Session::virtual_finished(bool ready, bool failed) {
   group_ = Group{};
   if (!client_gone() && !holds_virtual_ready()) send_ready();
   if (tx_ == TransactionStatus::Idle) {
+    transaction_ended();
     finish_transaction();
     if (mode_ == Mode::Open) wake();
     return;

@@ -12,10 +12,16 @@ TenancyPtr Tenancies::of(const runtime::SnapshotPtr& snapshot, const routing::Cl
   if (known_.size() >= sweep_at_) sweep();
   auto& tenancy = known_[{cluster.cluster->name, user}];
   if (!tenancy) {
-    tenancy = std::make_shared<Tenancy>();
+    tenancy = of_none(cluster.cluster->name);
     tenancy->pool = config::effective_pool(*cluster.cluster, snapshot->config->find_user(user));
     tenancy->primaries.assign(cluster.cluster->shards.size(), nullptr);
   }
+  return tenancy;
+}
+
+TenancyPtr Tenancies::of_none(const std::string& cluster) {
+  auto tenancy = std::make_shared<Tenancy>();
+  tenancy->cells = &metrics_.cluster(worker_, cluster);
   return tenancy;
 }
 

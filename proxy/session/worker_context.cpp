@@ -11,7 +11,7 @@
 namespace pgweir::session {
 
 WorkerContext::WorkerContext(runtime::Runtime& runtime_in, net::Worker& worker_in)
-    : runtime(runtime_in), worker(worker_in), cells(runtime_in.metrics.cells(worker_in.index())) {}
+    : runtime(runtime_in), worker(worker_in), cells(runtime_in.metrics.cells(worker_in.index())), tenancies(runtime_in.metrics, worker_in.index()) {}
 
 WorkerContext::~WorkerContext() = default;
 
