@@ -138,7 +138,7 @@ void Checkout::cancel() {
 }
 
 void Checkout::deliver(Pool& pool, std::unique_ptr<ServerConnection> connection) {
-  if (connection->broken()) return pool.replace(std::move(connection), {worker_->index(), id_});
+  if (connection->unusable()) return pool.replace(std::move(connection), {worker_->index(), id_});
   for (std::size_t i = 0; i < pools_.size(); ++i) {
     if (pools_[i] != &pool || leases_[i]) continue;
     leases_[i] = Lease(&pool, std::move(connection));

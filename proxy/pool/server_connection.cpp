@@ -81,7 +81,7 @@ bool ServerConnection::idle_longer_than(Clock::time_point now, std::chrono::mill
 }
 
 bool ServerConnection::ended_unseen() const {
-  return broken_ || (idle_since_ < worker_->now() && stream_->peer_closed_probe());
+  return unusable() || (idle_since_ < worker_->now() && stream_->peer_closed_probe());
 }
 
 void ServerConnection::detach() { detached_ = stream_->release(); }
@@ -125,23 +125,34 @@ std::size_t ServerConnection::on_bytes(std::string_view bytes) {
   }
 }
 
-// Between leases a server may report settings, notices and its own end; anything else means that it is out of step.
 std::size_t ServerConnection::on_idle_bytes(std::string_view bytes) {
   std::string_view rest = bytes;
+  const bool in_step = take_unasked(rest);
+  more_behind = !rest.empty();
+  if (in_step) return bytes.size() - rest.size();
+  broken_ = true;
+  pool_.on_idle_closed(this);
+  return bytes.size();
+}
+
+// Between leases a server may report settings, notices and its own end; anything else means that it is out of step. False:
+// it has ended or is out of step, last_error_ says which. The beginning of a message may be left in `rest`.
+bool ServerConnection::take_unasked(std::string_view& rest) {
   while (!rest.empty()) {
     const auto frame = frames.next(rest);
-    if (frame.kind == protocol::Frame::Kind::NeedMore) break;
-    if (frame.kind == protocol::Frame::Kind::Message && frame.type == 'S') {
+    const bool whole = frame.kind == protocol::Frame::Kind::Message;
+    if (frame.kind == protocol::Frame::Kind::NeedMore) return true;
+    if (whole && (frame.type == 'N' || frame.type == 'A')) continue;
+    if (whole && frame.type == 'S') {
       on_parameter_status(frame.body());
-    } else if (frame.kind == protocol::Frame::Kind::Message && (frame.type == 'N' || frame.type == 'A')) {
       continue;
-    } else {
-      broken_ = true;
-      pool_.on_idle_closed(this);
-      return bytes.size();
     }
+    last_error_ = {"08P01", "server " + target_->label + " sent something that nobody asked for", {}, {}, {}, {}};
+    if (whole && frame.type == 'E')
+      if (const auto fields = protocol::decode_error(frame.body())) last_error_ = protocol::to_sql_error(*fields);
+    return false;
   }
-  return bytes.size() - rest.size();
+  return true;
 }
 
 void ServerConnection::on_drained() {

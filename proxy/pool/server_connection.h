@@ -64,6 +64,7 @@ class ServerConnection final : public net::StreamHandler {
   protocol::ReplyTracker tracker;
   protocol::ServerStatements statements;
   protocol::FrameReader frames;
+  bool more_behind = false;                       // bytes have come behind the message that was handled last
   std::shared_ptr<const void> unnamed;            // the client statement that the server's unnamed statement stands for; null: none
   SettingsPtr settings = Settings::empty();       // as set in the session (source 'session')
   // The session (its id) whose sequence values currval() and lastval() would give here. 0: nobody's, there are none.
@@ -99,6 +100,8 @@ class ServerConnection final : public net::StreamHandler {
   // For an idle connection about to be handed out: has its end (or anything unasked for) arrived, though this worker has
   // not come to read it? Costs a system call when it was idle before this wake-up, else nothing.
   bool ended_unseen() const;
+  // Part of it, without a system call: broken, or something has come that is none of the next holder's.
+  bool unusable() const { return broken_ || more_behind || frames.streaming(); }
   void mark_broken() { broken_ = true; }
   void detach();                    // off its worker; only the pool calls it
   void attach(net::Worker& worker); // may leave it broken()
@@ -130,6 +133,7 @@ class ServerConnection final : public net::StreamHandler {
   void on_auth_step(protocol::AuthStep step);
   void on_ready();
   std::size_t on_idle_bytes(std::string_view bytes);
+  bool take_unasked(std::string_view& rest);
   void fail(protocol::SqlError error);
   void on_login_timeout();
 
@@ -151,6 +155,7 @@ class ServerConnection final : public net::StreamHandler {
   std::int32_t backend_pid_ = 0;
   std::string cancel_key_;                   // 4 bytes in protocol 3.0, up to 256 in 3.2
   std::uint32_t protocol_ = protocol::kProtocol32;  // asked for, then agreed on
+  bool authenticated_ = false;               // AuthenticationOk has come, and nothing of SCRAM is missing
   bool server_answered_ = false;             // with a message of the login that was not an error
   protocol::SqlError last_error_;
   Clock::time_point idle_since_;

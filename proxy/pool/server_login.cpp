@@ -105,6 +105,7 @@ void ServerConnection::send_startup() {
   state_ = State::Login;
   protocol::ServerAuthenticatorOptions options;
   options.user = target_->user;
+  authenticated_ = false;
   const PoolKey& key = pool_.key();
   // A user of the configuration has its password there; another's is what [auth] query said at its login.
   const bool own_name = target_->password.kind == config::Secret::Kind::None && target_->user == key.user;
@@ -130,14 +131,24 @@ std::size_t ServerConnection::on_login_bytes(std::string_view bytes) {
       fail({"08P01", "server " + target_->label + " does not speak PostgreSQL's protocol", {}, {}, {}, {}});
       return bytes.size();
     }
-    if (!on_login_frame(frame)) return bytes.size();
+    if (!on_login_frame(frame)) {
+      // Nobody's: it must not be taken for the answer to the first request.
+      if (state_ == State::Ready && (!take_unasked(rest) || !rest.empty())) broken_ = true;
+      return bytes.size();
+    }
     server_answered_ = true;
   }
   return bytes.size() - rest.size();
 }
 
-// False when the connection is gone.
+// False when the connection is gone or logged in.
 bool ServerConnection::on_login_frame(const protocol::Frame& frame) {
+  // A login that leaves the authentication out, or ends amid it, is none: SCRAM is also the server's own proof.
+  const bool of_a_session = frame.type == 'S' || frame.type == 'K' || frame.type == 'Z';
+  if (of_a_session && !authenticated_) {
+    fail({"08P01", "server " + target_->label + " began a session before the authentication was complete", {}, {}, {}, {}});
+    return false;
+  }
   switch (frame.type) {
     case 'R':
       on_auth_step(authenticator_->on_message(frame.body()));
@@ -153,12 +164,15 @@ bool ServerConnection::on_login_frame(const protocol::Frame& frame) {
     case 'v': return on_negotiation(frame.body());
     case 'E': {
       auto fields = protocol::decode_error(frame.body());
-      if (fields) last_error_ = protocol::to_sql_error(*fields);
+      last_error_ = fields ? protocol::to_sql_error(*fields) : fields.error();
       if (asked_too_much()) return begin_again(), false;
       fail(last_error_);
       return false;
     }
-    case 'Z': on_ready(); return false;
+    case 'Z':
+      if (frame.body() == "I") on_ready();
+      else fail({"08P01", "server " + target_->label + " ended the login with an invalid ReadyForQuery", {}, {}, {}, {}});
+      return false;
     default: fail({"08P01", "server " + target_->label + " sent an unexpected message during login", {}, {}, {}, {}}); return false;
   }
 }
@@ -198,6 +212,7 @@ void ServerConnection::on_auth_step(protocol::AuthStep step) {
       if (*alive && state_ == State::Login) on_auth_step(authenticator_->resume(derived));
     });
   } else if (std::get_if<protocol::AuthDone>(&step)) {
+    authenticated_ = true;
     if (const auto& derived = authenticator_->derived_keys())
       services_.cache_keys(target_->endpoint.to_string(), target_->user, *derived);
   } else if (auto* failed = std::get_if<protocol::AuthFail>(&step)) {
@@ -241,6 +256,7 @@ void ServerConnection::fail(protocol::SqlError error) {
   broken_ = true;
   login_timer_.cancel();
   if (error.sqlstate.empty()) error.sqlstate = "08006";
+  if (error.message.empty()) error.message = "server " + target_->label + " refused the login and gave no reason";
   if (stream_) stream_->close();
   worker_->defer([this, alive = alive_, done = std::make_shared<Opened>(std::move(done_)), error = std::make_shared<SqlError>(std::move(error))] {
     if (!*alive) return;

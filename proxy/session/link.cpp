@@ -95,9 +95,11 @@ std::size_t Link::on_server_bytes(pool::ServerConnection& connection, std::strin
       lost({"08P01", "server " + connection.target().label + " sent a message that is not PostgreSQL's protocol", {}, {}, {}, {}});
       return bytes.size();
     }
+    connection.more_behind = !rest.empty();  // it may be given back in here
     if (!handle(frame, run)) return connection.broken() ? bytes.size() : bytes.size() - rest.size();
   }
   flush_run(run);
+  connection.more_behind = !rest.empty();
   const std::size_t consumed = bytes.size() - rest.size();
   cells_.bytes_from_servers.add(consumed);
   sink_->on_burst_end(*this);

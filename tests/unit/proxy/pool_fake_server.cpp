@@ -149,6 +149,11 @@ void FakeServer::refuse_logins(std::optional<std::string> sqlstate) {
   refusal_ = std::move(sqlstate);
 }
 
+void FakeServer::answer_logins_by(std::string bytes) {
+  const std::lock_guard lock(mutex_);
+  answer_ = std::move(bytes);
+}
+
 void FakeServer::end_connections() {
   const std::string last = error_message("FATAL", "57P01", "terminating connection due to administrator command");
   const std::lock_guard lock(mutex_);
@@ -200,14 +205,16 @@ bool FakeServer::log_in(Connection& connection) {
 }
 
 bool FakeServer::answer_startup(Connection& connection, bool newer) {
-  std::optional<std::string> refusal;
+  std::optional<std::string> refusal, answer;
   {
     std::unique_lock lock(mutex_);
     ++held_;
     changed_.wait(lock, [this] { return !hold_ || stopping_; });
     --held_;
     refusal = refusal_;
+    answer = answer_;
   }
+  if (answer) return connection.send(*answer);
   const Newer how = newer_;
   if (newer && how == Newer::Refuses && !refusal) refusal = "0A000";
   if (refusal) {

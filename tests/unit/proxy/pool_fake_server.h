@@ -39,6 +39,8 @@ class FakeServer {
   void hold_ends(bool hold);
   // Startup packets are answered by this error until it is called with nothing.
   void refuse_logins(std::optional<std::string> sqlstate);
+  // Startup packets are answered by these bytes.
+  void answer_logins_by(std::string bytes);
   // What it does when it is asked for protocol 3.2: 18 speaks it, 15 negotiates, and others refuse the packet.
   enum class Newer { Speaks, Negotiates, Refuses };
   void meet_newer(Newer how) { newer_ = how; }
@@ -62,7 +64,7 @@ class FakeServer {
   std::mutex mutex_;
   std::condition_variable changed_;
   bool hold_ = false, hold_ends_ = false, stopping_ = false;
-  std::optional<std::string> refusal_;
+  std::optional<std::string> refusal_, answer_;
   std::list<Connection> connections_;
   std::thread acceptor_;
 };
