@@ -59,10 +59,12 @@ struct WorkerCells {
 // What one worker counts of the clients of one cluster, with PgBouncer's meanings (SHOW STATS). Written by the worker only.
 struct alignas(64) ClusterCells {
   Cell assignments;             // requests for server connections that were served
-  Cell transactions, queries;   // ended; statements
+  Cell transactions, queries;   // ended; Query, Execute and FunctionCall messages
   Cell received, sent;          // bytes of clients, without TLS
   Cell transaction_microseconds, query_microseconds, wait_microseconds;
-  Cell client_parses, server_parses, binds, errors;
+  Cell client_parses, binds;    // messages of clients
+  Cell server_parses;           // of their statements, on servers
+  Cell errors;                  // told to clients
 };
 
 // Slot of a SQLSTATE class in errors_by_class, and its text ("42", "0A", ...; "other" for the last slot, which counts

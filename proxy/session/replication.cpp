@@ -74,6 +74,7 @@ void Replication::open(const runtime::Snapshot& snapshot, protocol::Replication 
 void Replication::on_opened(pool::Lease lease, const SqlError& error, unsigned node_id) {
   if (!lease) return fail(error);
   server_ = std::move(lease);
+  cells_.assignments.add();
   server_->set_user(this);
   welcome(node_id);
   client_->resume();

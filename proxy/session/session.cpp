@@ -88,8 +88,12 @@ std::size_t Session::on_bytes(std::string_view bytes) {
       if (forward_bind(frame) == Step::Later) break;
       continue;
     }
+    meter_.meets(*tenancy_->cells, frame.type);
     if (context_.worker.memory().exhausted() && lacks_memory(frame)) {
-      if (refuse_message(frame.type, memory_error()) == Step::Done) continue;
+      if (refuse_message(frame.type, memory_error()) == Step::Done) {
+        meter_.taken();
+        continue;
+      }
       rest = before;
       input_waits_ = true;
       break;
@@ -99,6 +103,7 @@ std::size_t Session::on_bytes(std::string_view bytes) {
       input_waits_ = true;
       break;
     }
+    meter_.taken();
     // Answers of our own must not pile up for a client that sends and does not read.
     if (stream_ && stream_->above_high_water()) break;
   }
@@ -190,6 +195,11 @@ void Session::send_ready() {
   if (status == TransactionStatus::Idle && !notifications_.or_default().queue.empty()) message = take_notices(Listening::kMaxWaiting);
   protocol::encode_ready_for_query(status, message);
   to_client(message);
+}
+
+void Session::answer_ready() {
+  if (tx_ == TransactionStatus::Idle && !local_failed_) transaction_ended();
+  send_ready();
 }
 
 void Session::fatal(const SqlError& error) {
@@ -316,6 +326,7 @@ void Session::orphan_step() {
 void Session::end() {
   if (mode_ == Mode::Closed) return;
   mode_ = Mode::Closed;
+  if (meter_.in_transaction()) transaction_ended();  // it was not to end
   leave_listening();
   timer_.cancel();
   idle_timer_.cancel();

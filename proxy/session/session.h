@@ -91,7 +91,7 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   }
   void count_sent(std::size_t bytes) { context_.cells.bytes_to_clients.add(bytes), tenancy_->cells->sent.add(bytes); }
   void send_error(const protocol::SqlError& error, protocol::Severity severity = protocol::Severity::Error);
-  void send_ready();
+  void send_ready(), answer_ready();                  // answer_ready(): to a request that no server has
   void fatal(const protocol::SqlError& error), kill(const protocol::SqlError& error);  // tells the client and ends; its servers too
   void end();                                         // ends without a word
   void orphan(), orphan_step();

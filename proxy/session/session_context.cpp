@@ -86,7 +86,6 @@ void Session::note_route(const routing::Route* route, const SqlError* refusal) {
     }
   }
   context_.cells.queries[static_cast<std::size_t>(kind)].add();
-  tenancy_->cells->queries.add();
 }
 
 void Session::count_assignment(std::chrono::microseconds waited) {

@@ -38,7 +38,6 @@ Session::LocalReply Session::end_local_block(const routing::StatementFacts& fact
   const std::string begin = deferred_begin_;
   const bool read_only = read_only_block_, isolated = isolated_block_;
   tx_ = TransactionStatus::Idle;
-  transaction_ended();
   finish_transaction();
   if (facts.chain) {
     deferred_begin_ = begin;

@@ -223,7 +223,6 @@ std::optional<SqlError> Session::define_statement(const protocol::Parse& parse, 
     statement->runs = facts.front().prepared.executes;
   }
   context_.cells.statements_prepared.add();
-  tenancy_->cells->client_parses.add();
   const std::size_t weight = sizeof(Statement) + statement->sql.size() + statement->types.size() * 4;
   if (auto refused = refuse_statement(!statement->unnamed, weight)) return refused;
   return statements_.put(parse.name, std::move(statement), weight, tag);
@@ -262,21 +261,21 @@ Session::Step Session::on_sync(const Frame& frame) {
       }
       if (push == Push::Ignored) return Step::Done;
     } else {
-      send_ready();
+      answer_ready();
     }
     group_ = Group{};
     return Step::Done;
   }
   if (group_.failed) {
     group_ = Group{};
-    send_ready();
+    answer_ready();
     if (!in_block() && !links_.empty()) finish_transaction();
     return Step::Done;
   }
   if (group_.pending.empty()) {
     if (relay_ && relay_->open() && !relay_->quiet()) return Step::Later;
     const bool ends = std::exchange(group_, Group{}).is_virtual;  // its part in front of a Flush has run
-    send_ready();
+    answer_ready();
     if (ends && !in_block() && !links_.empty()) finish_transaction();
     return Step::Done;
   }
@@ -350,6 +349,7 @@ Session::Step Session::start_virtual_group() {
   group_.pending.clear();
   group_.parsed.clear();
   mode_ = Mode::Virtual;
+  meter_.request_begins(context_.worker.now());
   virtual_->start();
   return Step::Done;
 }
@@ -357,6 +357,7 @@ Session::Step Session::start_virtual_group() {
 void Session::start_virtual_query(std::string_view sql, const std::shared_ptr<const routing::Analysis>& analysis) {
   virtual_ = std::make_unique<VirtualGroup>(*this, sql, analysis);
   mode_ = Mode::Virtual;
+  meter_.request_begins(context_.worker.now());
   virtual_->start();
 }
 

@@ -59,10 +59,14 @@ Session::Step Session::meet_large(const Frame& frame, std::string_view rest) {
   const bool too_large = frame.kind == Frame::Kind::Error;
   const std::size_t size = std::size_t{protocol::load_u32(rest, 1)} + 1;
   const bool fits = context_.worker.memory().fits(size);
+  meter_.meets(*tenancy_->cells, frame.type);
   if (frame.type == 'B' && mode_ == Mode::Open && !group_.failed && pipelines_freely() &&
       (too_large || !fits || size > kStreamedBind)) {
     if (const auto step = start_bind(rest, size)) {
-      if (*step == Step::Done) too_large ? (void)frames_.allow_large() : frames_.stream_incomplete();
+      if (*step == Step::Done) {
+        meter_.taken();
+        too_large ? (void)frames_.allow_large() : frames_.stream_incomplete();
+      }
       return *step;
     }
   }
@@ -76,6 +80,7 @@ Session::Step Session::meet_large(const Frame& frame, std::string_view rest) {
     input_waits_ = true;
     return Step::Later;
   }
+  meter_.taken();
   too_large ? (void)frames_.allow_large() : frames_.stream_incomplete();
   oversized_ = true;
   return Step::Done;

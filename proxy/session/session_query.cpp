@@ -91,7 +91,7 @@ Session::Step Session::on_query(const Frame& frame) {
     std::string empty;
     protocol::encode_empty_query_response(empty);
     to_client(empty);
-    send_ready();
+    answer_ready();
     return Step::Done;
   }
   return analysis->statements.size() == 1 ? on_single(frame, analysis) : on_multi(frame, analysis);
@@ -112,7 +112,7 @@ Session::Step Session::on_single(const Frame& frame, const std::shared_ptr<const
     if (local->warning) protocol::encode_notice(*local->warning, protocol::Severity::Warning, reply);
     protocol::encode_command_complete(local->tag, reply);
     to_client(reply);
-    send_ready();
+    answer_ready();
     return Step::Done;
   }
   if (facts.prepared.end != 0 && routing_->plain) return on_names(frame, *analysis);
@@ -250,7 +250,6 @@ void Session::arm_query_timeout() {
 }
 
 void Session::disarm_query_timeout() {
-  meter_.request_ends(*tenancy_->cells, context_.worker.now());
   if (!client_gone() && !idle_armed_) timer_.cancel();
 }
 
@@ -273,7 +272,7 @@ Session::Step Session::refuse_query(const SqlError& error) {
   if (relay_ && relay_->open() && !relay_->quiet()) return Step::Later;
   send_error(error);
   if (in_block()) fail_block();
-  send_ready();
+  answer_ready();
   if (!in_block() && !links_.empty()) finish_transaction();
   return Step::Done;
 }

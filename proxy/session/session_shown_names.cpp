@@ -84,6 +84,7 @@ std::optional<Session::Step> Session::on_shown_names(const Frame& frame, const r
       } else {
         link.tracker().push(Request::Parse, Disposition::Swallow);
         protocol::encode_parse(name, statement->sql, statement->types, out_);
+        tenancy_->cells->server_parses.add();
       }
       link.send(out_);
       push_sync();

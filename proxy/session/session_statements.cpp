@@ -237,7 +237,6 @@ Session::Step Session::relay_bind(const Frame& frame) {
   const bool alone = !group_.executed && relay_->tracker().outstanding_syncs() == 0;
   in_flight_read_only_ = executed.size() == 1 && executed.front().read_only && !in_block() && (alone || in_flight_read_only_);
   group_.executed = true;
-  tenancy_->cells->binds.add();
   static const routing::Route kOneShard;
   note_route(&kOneShard, nullptr);
   if (!naming_portals_.empty()) naming_portals_.erase_if([&](const NamingPortal& known) { return known.portal == bind->portal; });

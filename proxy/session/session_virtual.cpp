@@ -19,9 +19,10 @@ void Session::virtual_finished(bool ready, bool failed) {
     return wake();
   }
   group_ = Group{};
+  meter_.request_ends(*tenancy_->cells, context_.worker.now());
+  if (tx_ == TransactionStatus::Idle) transaction_ended();
   if (!client_gone() && !holds_virtual_ready()) send_ready();
   if (tx_ == TransactionStatus::Idle) {
-    transaction_ended();
     finish_transaction();
     if (mode_ == Mode::Open) wake();
     return;

@@ -40,7 +40,6 @@ bool VirtualGroup::bind(const Frame& frame) {
     statement_failed(failed_block_error());
     return true;
   }
-  session_.tenancy_->cells->binds.add();
   session_.virtual_portals_.erase_if([&](const Portal& p) { return p.name == decoded->portal; });
   session_.virtual_portals_.push_back({std::string(decoded->portal), found, std::string(frame.body()), false, {}, 0, {}});
   if (waits_for_shards(*found)) unbound_ = std::string(decoded->portal);

@@ -135,6 +135,21 @@ TEST_F(ReplicationTest, QueriesAndCancelWork) {
   EXPECT_THAT(proxy_->console().exec("SHOW CLIENTS").rows.at(0).back().value_or(""), HasSubstr("replication"));
 }
 
+TEST_F(ReplicationTest, BytesAreThoseOfTheCluster) {
+  start();
+  auto console = proxy_->console();
+  const auto bytes = [&] {
+    const auto row = console.must("SHOW STATS_TOTALS").rows.at(0);
+    return std::pair(std::stoull(row.at(4).value_or("")), std::stoull(row.at(5).value_or("")));
+  };
+  Connection client = Connection::open(parameters("database"));
+  const auto before = bytes();
+  client.must("IDENTIFY_SYSTEM");
+  const auto after = bytes();
+  EXPECT_EQ(after.first - before.first, 5u + sizeof("IDENTIFY_SYSTEM"));
+  EXPECT_GT(after.second - before.second, 50u);
+}
+
 TEST_F(ReplicationTest, StartupSettingsReachTheServer) {
   start();
   Parameters with = parameters("database");
