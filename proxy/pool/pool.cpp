@@ -101,7 +101,7 @@ unsigned Pool::allowed_locked(Clock::time_point now) const {
 bool Pool::take_place_locked(bool wait, unsigned most) {
   if (!may_open_locked(most)) return false;
   const bool taken = manager_.caps().take(share_, wait);
-  if (wait) in_line_ = !taken;
+  if (wait || taken) in_line_ = !taken;  // who gets a place stands in the line no more
   if (!taken) return false;
   ++total_;
   begin_connecting_locked();

@@ -85,11 +85,13 @@ void Runtime::publish(SnapshotPtr next) {
   version_.fetch_add(1, std::memory_order_release);
 }
 
-pool::Pool& Runtime::pool_for(const Snapshot& snapshot, const config::Cluster& cluster, pool::EndpointId endpoint,
+pool::Pool& Runtime::pool_for(const Snapshot& callers, const config::Cluster& cluster, pool::EndpointId endpoint,
                               const std::string& user) {
   const pool::PoolKey key{cluster.name, endpoint, user};
   return pools.get(key, [&] {
-    auto made = pool_settings(*snapshot.config, key);
+    // The caller may have come before a reload, which has looked at the pools that there were.
+    auto made = pool_settings(*snapshot()->config, key);
+    if (!made) made = pool_settings(*callers.config, key);
     return std::move(*made);  // the session exists, so its cluster, endpoint and user do
   });
 }

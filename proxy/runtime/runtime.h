@@ -119,7 +119,7 @@ class Runtime {
   void publish(SnapshotPtr next);
 
   // The pool for one endpoint of a cluster and one client user, made on first use from the snapshot.
-  pool::Pool& pool_for(const Snapshot& snapshot, const config::Cluster& cluster, pool::EndpointId endpoint, const std::string& user);
+  pool::Pool& pool_for(const Snapshot& callers, const config::Cluster& cluster, pool::EndpointId endpoint, const std::string& user);
   // Target and limits of a pool under this configuration; nullopt when the cluster, endpoint or user is gone.
   static std::optional<std::pair<std::shared_ptr<const pool::ServerTarget>, pool::PoolLimits>> pool_settings(
       const config::Config& config, const pool::PoolKey& key);

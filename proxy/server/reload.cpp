@@ -1,5 +1,7 @@
 #include "proxy/server/reload.h"
 
+#include <algorithm>
+
 #include "proxy/control/snapshot_update.h"
 #include "proxy/log/log.h"
 #include "proxy/server/client_tls.h"
@@ -20,6 +22,19 @@ std::shared_ptr<const config::Config> keep_fixed_settings(const config::Config& 
   keep(config->listen.unix_socket_mode, running.listen.unix_socket_mode, "listen.unix_socket_mode");
   keep(config->listen.node_id, running.listen.node_id, "listen.node_id");
   return config;
+}
+
+std::string moved_shard(const config::Config& running, const config::Config& wanted) {
+  for (const auto& cluster : wanted.clusters) {
+    const auto* before = running.find_cluster(cluster.name);
+    if (!before) continue;
+    for (std::size_t i = 0; i < std::min(before->shards.size(), cluster.shards.size()); ++i) {
+      if (before->shards[i].name == cluster.shards[i].name) continue;
+      return "cluster \"" + cluster.name + "\": shard \"" + cluster.shards[i].name + "\" stands in the place of shard \"" + before->shards[i].name +
+             "\"; a reload adds shards behind the others and takes away the last ones, another order needs a restart";
+    }
+  }
+  return {};
 }
 
 std::string apply_config(runtime::Runtime& runtime, const std::shared_ptr<const config::Config>& wanted) {

@@ -221,7 +221,7 @@ std::string Server::Impl::reload() {
   if (!loaded.config) {
     for (const auto& finding : loaded.diagnostics)
       if (finding.severity == config::Severity::Error) problem += (problem.empty() ? "" : "\n") + finding.to_string();
-  } else {
+  } else if (problem = moved_shard(*config, *loaded.config); problem.empty()) {
     std::vector<std::string> kept;
     const auto next = keep_fixed_settings(*config, *loaded.config, kept);
     problem = apply_config(*runtime, next);

@@ -210,8 +210,12 @@ void Gather::all_ready() {
 void Gather::on_client_drained() {
   if (finished_) return;
   if (phase_ == Phase::Copy) {
-    for (auto& stream : streams_)
-      if (stream.link->open() && (request_.route.kind != Route::Kind::CopyOut || &stream == &streams_[std::min(copy_out_at_, streams_.size() - 1)])) stream.link->resume();
+    const bool out = request_.route.kind == Route::Kind::CopyOut;
+    for (std::size_t i = 0; i < streams_.size(); ++i) {
+      if (!streams_[i].link->open()) continue;
+      if (out && !error_ && i > copy_out_at_) streams_[i].link->pause();  // its turn has not come
+      else streams_[i].link->resume();
+    }
     return;
   }
   flush_rows();

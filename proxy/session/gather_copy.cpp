@@ -61,6 +61,7 @@ void Gather::on_copy_out(Stream& stream, const Frame& frame) {
   }
   std::string_view body = stream.large_row.empty() ? frame.body() : std::string_view(stream.large_row).substr(protocol::kHeaderSize);
   // Shards behind the one being written are held: bounded by one read burst each, since they are paused.
+  if (index > copy_out_at_ && !error_) stream.link->pause();
   ToClient sink(index == copy_out_at_ ? out_ : stream.held);
   if (auto error = stream.filter->feed(body, sink)) return fail(*error);
   stream.large_row.clear();

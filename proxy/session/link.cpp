@@ -39,13 +39,14 @@ Link::Link(pool::Lease lease, routing::ShardId shard, routing::Role role, LinkSi
 Link::~Link() { discard(); }
 
 void Link::inject(std::string_view sql, std::function<void(Link&, Injected&)> done) {
+  const bool alone = quiet();
   if (lease_->tracker.push(Request::Query, Disposition::Swallow) == ReplyTracker::Push::Skipped) {
     Injected nothing;
     nothing.skipped = true;
     if (done) done(*this, nothing);
     return;
   }
-  if (quiet()) resume();  // nothing of the client's is in front: its slowness is not waited for
+  if (alone) resume();  // nothing of the client's is in front: its slowness is not waited for
   injected_.push_back({std::move(done), {}});
   lease_->unnamed.reset();  // a simple Query drops it
   scratch_.clear();

@@ -83,6 +83,7 @@ class Link final : public net::Disposable, public pool::ServerUser {
 
   // Nothing is owed and no transaction is open on the server.
   bool idle() const { return lease_->tracker.idle() && injected_.empty(); }
+  bool cancellable() const { return open() && !quiet() && !begin_sent; }
   bool quiet() const { return lease_->tracker.outstanding() == 0; }
   protocol::TransactionStatus status() const { return lease_->tracker.status(); }
 
@@ -106,6 +107,8 @@ class Link final : public net::Disposable, public pool::ServerUser {
   bool suspect = false;             // session state on the server may differ from what we know: census before release
   // While suspect: stands for the settings that nobody knows; 0: to be chosen. Statements parsed under it are not shared.
   std::uint64_t private_environment = 0;
+  bool begin_sent = false;          // a BEGIN of ours is under way: a cancel that hit it would leave what is behind it outside the block
+  std::vector<std::shared_ptr<void>> late_cancels;   // ... so these wait
   bool listening = false;           // the server may listen to channels: for the client alone, or as follows
   bool mirrored = false;            // it listens to the session's channels, which the listening connection delivers
   bool adopted = false;             // the last census gave `channels` for the listening connection

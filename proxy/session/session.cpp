@@ -153,7 +153,7 @@ void Session::wake() {
   if (mode_ == Mode::Closed) return;
   if (mode_ == Mode::Orphan) return orphan_step();
   mode_ = Mode::Open;
-  input_waits_ = false;
+  if (!std::exchange(input_waits_, false) && !deferred_begin_.empty()) idle_timer_.arm_no_later(context_.worker, std::chrono::milliseconds(0));
   deliver_notices();
   if (stream_) stream_->resume();
 }
@@ -224,7 +224,7 @@ void Session::kill(const SqlError& error) {
   fatal(error);
   if (mode_ != Mode::Orphan) return;
   for (auto& link : links_)
-    if (link->open() && !link->idle()) send_cancel(context_, link->server());
+    if (link->open() && !link->idle() && !link->begin_sent) send_cancel(context_, link->server());
   on_timer();
 }
 
@@ -250,7 +250,7 @@ void Session::orphan() {
   const bool cancel_work = virtual_ ? virtual_->read_only() : in_flight_read_only_ || pool_settings().cancel_on_disconnect;
   if (cancel_work)
     for (auto& link : links_)
-      if (link->open() && !link->quiet()) send_cancel(context_, link->server());
+      if (link->cancellable()) send_cancel(context_, link->server());
   idle_timer_.cancel();
   if (cancel_work) idle_timer_.arm(context_.worker, std::chrono::milliseconds(1'000));  // cancel_work_again()
   if (virtual_) virtual_->on_client_gone();

@@ -143,7 +143,7 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   bool census_again(Link& link, const Injected& result), read_new_code(Link& link, const Injected& result);
   void on_census(Link& link, Injected& result);
   void tell_parameters(Link& link);
-  void inject_begin(Link& link), fail_block();
+  void inject_begin(Link& link), begun_on(Link& link, const Injected& result), fail_block();
   std::chrono::milliseconds send_overdue_begin(std::chrono::steady_clock::time_point now);   // session_idle.cpp
 
   // ---- session_query.cpp: simple protocol
@@ -308,7 +308,7 @@ class Session final : public net::Disposable, public net::StreamHandler, public 
   std::string mirror_sql(Link& link), take_notices(std::size_t about);
   bool holds_ready(Link& link), holds_virtual_ready(), adopts_channels(const Link& link, bool pinned_otherwise) const;
   bool settle_notifications(), on_server_notification(Link& link, const protocol::Frame& frame);
-  void tell_held_ready(), forget_channels(), mark(Link& home), marked(), deliver_notices(), leave_listening();
+  void tell_held_ready(), forget_channels(), mark(Link& home), send_mark(Link& home, const std::string& sql, bool kept), marked(), deliver_notices(), leave_listening();
 
   // ---- virtual groups
   void start_virtual_query(std::string_view sql, const std::shared_ptr<const routing::Analysis>& analysis);

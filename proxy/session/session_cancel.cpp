@@ -16,7 +16,9 @@ void Session::cancel(std::shared_ptr<void> told) {
   if (ours && (input_waits_ || virtual_)) acquire_error_ = SqlError{"57014", "canceling statement due to user request", {}, {}, {}, {}};
   for (auto& link : links_) {
     if (ours || !link->open() || link->quiet() || link->settling != 0) continue;
-    if (link->server().cancels->in_flight == 0) {
+    if (link->begin_sent) {
+      link->late_cancels.push_back(told);
+    } else if (link->server().cancels->in_flight == 0) {
       send_cancel(context_, link->server());
       when_cancels_ended(link->server(), [told] {});
     } else if (again_) {
@@ -40,7 +42,7 @@ void Session::cancel_overdue() {
   overdue_ = true;
   if (mode_ == Mode::Checkout) return cancel({});
   for (auto& link : links_)
-    if (link->open() && !link->quiet()) send_cancel(context_, link->server());
+    if (link->cancellable()) send_cancel(context_, link->server());
   timer_.arm(context_.worker, std::chrono::milliseconds(1'000));
 }
 

@@ -122,6 +122,22 @@ std::optional<Session::LocalReply> Session::control_locally(const routing::State
   return std::nullopt;
 }
 
+// The server's answer to a BEGIN of ours. The parser took it, so hardly anything but a statement_timeout can be in its way; what was
+// sent behind it has then run outside the block, which must not go unseen.
+void Session::begun_on(Link& link, const Injected& result) {
+  link.begin_sent = false;
+  const auto late = std::exchange(link.late_cancels, {});
+  if (result.skipped) link.in_transaction = false;
+  if (result.error) {
+    discard_link(link);
+    if (mode_ == Mode::Orphan) return orphan_step();
+    return fatal({"40003", "the transaction could not be begun on its server: " + result.error->message,
+                  "What was sent behind BEGIN may have been carried out outside of a transaction.", {}, {}, {}});
+  }
+  tell_parameters(link);  // a SET LOCAL may be in it
+  if (!late.empty()) cancel(std::make_shared<std::vector<std::shared_ptr<void>>>(late));
+}
+
 void Session::forget_named_statements() {
   std::vector<std::string> names;
   statements_.for_each([&](std::string_view name, const StatementPtr&) {

@@ -82,7 +82,7 @@ void Session::on_checkout_slow(const SqlError& notice) {
 void Session::cancel_work_again() {
   if (mode_ != Mode::Orphan) return;
   for (auto& link : links_)
-    if (link->open() && !link->quiet() && !link->forced_rollback) send_cancel(context_, link->server());
+    if (link->cancellable() && !link->forced_rollback) send_cancel(context_, link->server());
   idle_timer_.arm(context_.worker, kAgain);
 }
 
@@ -94,13 +94,14 @@ Bound Session::send_overdue_begin(std::chrono::steady_clock::time_point now) {
   if (bound.count() == 0 || deferred_begin_.empty() || local_failed_ || participants() != 0 || routing_->cluster->shards.size() != 1) return Bound{0};
   if (const auto left = std::chrono::ceil<Bound>(transaction_since_ + bound - now); left.count() > 0) return left;
   const bool quiet = std::all_of(links_.begin(), links_.end(), [](const auto& link) { return !link->open() || link->quiet(); });
-  if (mode_ != Mode::Open || !quiet || group_.open || virtual_ || throwaway_) return kOften;
+  const Bound again = std::max(bound / 4, kOften);
+  if (mode_ != Mode::Open || !quiet || group_.open || virtual_ || throwaway_) return again;
   routing::Route primary;
   primary.shards = routing::ShardSet::single(routing::ShardId{0});
   Step step = Step::Done;
   wants_sequences_ = false;
   if (acquire_one(primary, step)) return bound;   // there is none now
-  if (step == Step::Later) return kOften;
+  if (step == Step::Later) return again;   // wake() looks at once
   if (relay_) inject_begin(*relay_);
   return Bound{0};
 }

@@ -117,6 +117,13 @@ std::optional<SqlError> Session::acquire_one(const routing::Route& route, Step& 
     if (link->open() && link->shard() == shard && participates(*link)) role = link->role();
   auto error = acquire({{shard, role}}, step);
   if (!error && step == Step::Done) relay_ = find_link(shard, role);
+  if (relay_ && !error && step == Step::Done && overdue_ && relay_->quiet() && relay_->server().cancels->in_flight != 0) {
+    // query_timeout has sent a cancel that came too late: it is not for what comes now.
+    step = Step::Later;
+    when_cancels_ended(relay_->server(), [&context = context_, id = identity_.id] {
+      if (const auto found = context.sessions.find(id); found != context.sessions.end()) found->second->wake_if_waiting();
+    });
+  }
   return error;
 }
 
@@ -232,15 +239,9 @@ void Session::tell_parameters(Link& link) {
 
 void Session::inject_begin(Link& link) {
   if (deferred_begin_.empty() || link.in_transaction) return;
-  link.in_transaction = true;
+  link.in_transaction = link.begin_sent = true;
   context_.cells.injected_commands.add();
-  link.inject(deferred_begin_, [this](Link& begun, Injected& result) {
-    if (result.skipped) begun.in_transaction = false;
-    if (!result.error) return tell_parameters(begun);  // a SET LOCAL may be in it
-    // The parser took it, so only the server's version can refuse it.
-    send_error(*result.error);
-    begun.discard();
-  });
+  link.inject(deferred_begin_, [this](Link& begun, Injected& result) { begun_on(begun, result); });
 }
 
 // The block has failed by an error that not all of its servers know of. One PostgreSQL would release its locks now; so do

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 
+#include "proxy/session/cancel.h"
 #include "proxy/session/notifications.h"
 #include "proxy/session/session.h"
 
@@ -186,8 +187,18 @@ void Session::mark(Link& home) {
   state.stage = Stage::Mark;
   ++settling_;
   ++home.settling;
+  // A cancel that is under way, and too late for its statement, would end this one, and with it the session.
+  when_cancels_ended(home.server(), [&context = context_, id = identity_.id, server = home.server().id(), sql = sql.empty() ? std::string(";") : sql, kept] {
+    const auto found = context.sessions.find(id);
+    if (found == context.sessions.end()) return;
+    for (auto& link : found->second->links_)
+      if (link->open() && link->server().id() == server && link->settling != 0) return found->second->send_mark(*link, sql, kept);
+  });
+}
+
+void Session::send_mark(Link& home, const std::string& sql, bool kept) {
   context_.cells.injected_commands.add();
-  home.inject(sql.empty() ? ";" : sql, [this, kept](Link& link, Injected& result) {
+  home.inject(sql, [this, kept](Link& link, Injected& result) {
     --settling_;
     --link.settling;
     if (result.error || result.skipped) {

@@ -227,7 +227,7 @@ void Session::forward_query(const Frame& frame, const routing::Analysis& analysi
   in_flight_read_only_ = single && analysis.statements.front().read_only && !in_block() && (alone || in_flight_read_only_);
   if (route.ddl) ddl_seen_ = true;
   link.server().unnamed.reset();
-  if (link.quiet()) arm_query_timeout();
+  if (alone) arm_query_timeout();
   link.tracker().push(Request::Query, Disposition::Forward);
   const std::string& rewritten = naming_ ? naming_->text : route.pushed_sql;
   if (rewritten.empty()) {
@@ -286,13 +286,13 @@ Session::Step Session::on_function_call(const Frame& frame) {
   Step step = Step::Done;
   if (auto error = acquire_one(route, step)) return refuse_query(*error);
   if (step == Step::Later) return step;
+  arm_query_timeout();
   inject_begin(*relay_);
   relay_->wrote = true;
   light_ = false;
   note_function_call(*relay_, frame);
   in_flight_read_only_ = false;
   note_route(&route, nullptr);
-  if (relay_->quiet()) arm_query_timeout();
   relay_->tracker().push(Request::FunctionCall, Disposition::Forward);
   relay_->send(frame.bytes);
   ++syncs_sent_;

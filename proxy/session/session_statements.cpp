@@ -189,8 +189,14 @@ Session::Step Session::leave_server() {
     return Step::Later;
   }
   if (!relay_->idle()) return Step::Later;
-  relay_->give_back();
-  drop_link(relay_);
+  // What holds state of the client's, or is to be looked at, stays until the transaction ends, as in finish_transaction().
+  const bool clean = pinned_.empty() && relay_->pinned.empty() && pool_settings().mode != config::PoolMode::Session && !relay_->suspect &&
+                     !relay_->listening && !relay_->moved_sequence && !relay_->own_names && relay_->lent_names.empty() &&
+                     !relay_->unknown_settings && relay_->server().cancels->in_flight == 0;
+  if (clean) {
+    relay_->give_back();
+    drop_link(relay_);
+  }
   relay_ = nullptr;
   group_.relayed = group_.leaving = false;
   return Step::Done;

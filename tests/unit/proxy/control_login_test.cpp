@@ -76,6 +76,28 @@ TEST(ServerReloadTest, WhatCannotChangeKeepsItsValueAndIsNamed) {
   EXPECT_EQ(result->listen.max_clients, 5U);
 }
 
+TEST(ServerReloadTest, AShardKeepsItsPlace) {
+  config::Config running = example();
+  for (const std::string name : {"a", "b", "c"}) running.clusters.front().shards.emplace_back().name = name;
+  EXPECT_EQ(server::moved_shard(running, running), "");
+  config::Config wanted = running;
+  auto& shards = wanted.clusters.front().shards;
+  auto more = shards.back();
+  more.name = "added";
+  shards.push_back(more);
+  EXPECT_EQ(server::moved_shard(running, wanted), "");   // behind the others
+  shards.resize(shards.size() - 2);
+  EXPECT_EQ(server::moved_shard(running, wanted), "");   // the last one
+  wanted = running;
+  std::swap(wanted.clusters.front().shards[0], wanted.clusters.front().shards[1]);
+  EXPECT_NE(server::moved_shard(running, wanted), "");
+  wanted = running;
+  wanted.clusters.front().shards.erase(wanted.clusters.front().shards.begin());
+  EXPECT_NE(server::moved_shard(running, wanted).find("stands in the place of"), std::string::npos);
+  wanted.clusters.front().name = "another";
+  EXPECT_EQ(server::moved_shard(running, wanted), "");   // a new cluster
+}
+
 TEST(LogTest, LinesCannotBeForged) {
   EXPECT_EQ(log::format_line(config::LogFormat::Text, log::Level::Warning, 1'000'500, "a\nb\x1b"),
             "1970-01-01T00:00:01.000Z warning a b\\u001b\n");
